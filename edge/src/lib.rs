@@ -1,0 +1,1 @@
+//! The edge: slices of objects cached near the viewer.

@@ -1,0 +1,1 @@
+//! The origin: accounts, resumable uploads, the catalogue, and serving bytes to edges.

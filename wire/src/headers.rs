@@ -1,0 +1,11 @@
+//! Header field names of our own, in one place. Everything else uses the field's registered names.
+
+/// Request: the shared secret that marks an edge or a worker of this fleet. Never forwarded, never logged.
+pub const FLEET_KEY: &str = "tidegate-fleet-key";
+/// Response, only to the fleet: the visibility of the asset (`private`, `unlisted`, `public`).
+pub const VISIBILITY: &str = "tidegate-visibility";
+/// Request, on the creation of a partial upload: where in the final file this part begins, in bytes. With it the
+/// digest of the whole is put together from the parts' without reading them again.
+pub const PART_OFFSET: &str = "upload-part-offset";
+/// Request and response: an opaque id that follows one request through every log line.
+pub const REQUEST_ID: &str = "x-request-id";
