@@ -1,1 +1,17 @@
 //! The origin: accounts, resumable uploads, the catalogue, and serving bytes to edges.
+//!
+//! The modules stand in the order in which a request meets them.
+
+pub mod config;
+pub mod limits;
+
+pub mod app;
+pub mod metrics;
+
+pub mod http;
+
+pub mod accounts;
+pub mod coord;
+pub mod grants;
+
+pub mod catalog;

@@ -1,0 +1,137 @@
+//! The first start on an empty catalogue: an account `admin`, and a token for it.
+
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::accounts::secret;
+use crate::app::{App, StartError};
+use crate::catalog::accounts::{Account, AccountId, NewAccount};
+use crate::catalog::tokens::{self, Token};
+use crate::catalog::{CatalogError, accounts};
+use crate::limits;
+
+/// The username of the first account.
+pub const ADMIN: &str = "admin";
+
+/// Makes the account `admin` if there is no account at all, and writes a token for it where the configuration says.
+/// Of several origins that start at once on one catalogue one does it. A file that is there already belongs to
+/// another catalogue and is replaced.
+///
+/// The token is committed before its file is written: a process that dies in between leaves an account without a
+/// token file, and `tidegate-origin token` makes another.
+///
+/// # Errors
+/// When the catalogue, argon2 or the file system fails.
+pub async fn make_admin(app: &App) -> Result<(), StartError> {
+    if !accounts::is_empty(&app.catalog).await? {
+        return Ok(());
+    }
+    let password = match &app.config.admin_password {
+        Some(password) => password.reveal().to_owned(),
+        None => URL_SAFE_NO_PAD.encode(app.entropy.bytes::<32>()),
+    };
+    let password_hash = app.passwords.hash(password).await.map_err(StartError::Password)?;
+    let now_ms = app.clock.unix_ms();
+    let account = Account {
+        id: AccountId::new(secret::new_id(now_ms, &app.entropy)),
+        username: ADMIN.to_owned(),
+        email: "admin@localhost".to_owned(),
+        is_admin: true,
+        created_at: now_ms,
+    };
+    let mut tx = app.catalog.begin().await?;
+    if !accounts::insert_first(
+        &mut tx,
+        &NewAccount {
+            account: account.clone(),
+            password_hash,
+        },
+    )
+    .await?
+    {
+        return Ok(());
+    }
+    let Some(path) = &app.config.admin_token_file else {
+        tx.commit().await?;
+        tracing::info!(
+            username = ADMIN,
+            hint = "tidegate-origin token --login admin",
+            "account.admin_made"
+        );
+        return Ok(());
+    };
+    let token = add_token(app, &mut tx, &account.id, "first start").await?;
+    tx.commit().await?;
+    write_secret(path, &token).map_err(|source| StartError::TokenFile {
+        path: path.clone(),
+        source,
+    })?;
+    tracing::info!(username = ADMIN, token.file = %path.display(), "account.admin_made");
+    Ok(())
+}
+
+/// Makes a token for the account that logs in as `login`; `None` if there is no such account.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn make_token(app: &App, login: &str, name: &str) -> Result<Option<String>, CatalogError> {
+    let Some((account, _)) = accounts::find_by_login(&app.catalog, login).await? else {
+        return Ok(None);
+    };
+    let mut tx = app.catalog.begin().await?;
+    let token = add_token(app, &mut tx, &account.id, name).await?;
+    tx.commit().await?;
+    Ok(Some(token))
+}
+
+async fn add_token(
+    app: &App,
+    tx: &mut crate::catalog::Tx,
+    account: &AccountId,
+    name: &str,
+) -> Result<String, CatalogError> {
+    let text = secret::new_token(&app.entropy);
+    let now_ms = app.clock.unix_ms();
+    let token = Token {
+        id: secret::new_id(now_ms, &app.entropy),
+        account_id: account.clone(),
+        name: name.to_owned(),
+        created_at: now_ms,
+        last_used_at: None,
+    };
+    // Whoever starts the process may have one more than the API would give.
+    tokens::insert(
+        tx,
+        &token,
+        &secret::hash_hex(&text),
+        limits::TOKENS_PER_ACCOUNT + 1,
+    )
+    .await?;
+    Ok(text)
+}
+
+/// Writes `secret` and a newline, readable by its owner only from the first moment, whole or not at all.
+fn write_secret(path: &Path, secret: &str) -> io::Result<()> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder)?;
+    }
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    let new = Path::new(&name);
+    match std::fs::remove_file(new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(new)?;
+    writeln!(file, "{secret}")?;
+    file.sync_all()?;
+    std::fs::rename(new, path)
+}

@@ -1,0 +1,220 @@
+//! What an operator can set: every field is a flag and an environment variable.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use tidegate_serve::listen::ListenOptions;
+
+use crate::catalog::SqliteSynchronous;
+use crate::limits;
+
+/// A text that must not show up in logs or in `--help`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a secret.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The secret itself.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self::new(text)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+/// Who may make an account.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum SignUp {
+    /// Anyone.
+    #[default]
+    Open,
+    /// Only an administrator.
+    Closed,
+}
+
+/// Where the catalogue is.
+#[derive(Debug, Clone, Args)]
+pub struct DatabaseOptions {
+    /// Database of the catalogue: postgres://USER:PASSWORD@HOST/NAME or sqlite://PATH?mode=rwc.
+    #[arg(
+        long,
+        env = "DATABASE_URL",
+        value_name = "URL",
+        default_value = "sqlite://data/catalog.db?mode=rwc",
+        hide_env_values = true
+    )]
+    pub database_url: String,
+    /// Most connections to the database at once (SQLite: never more than 4).
+    #[arg(
+        long,
+        env = "TIDEGATE_DATABASE_CONNECTIONS",
+        value_name = "CONNECTIONS",
+        default_value_t = limits::CATALOG_CONNECTIONS,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub database_connections: u32,
+    /// SQLite only: when a transaction counts as committed. `normal` can lose the last ones in a power cut.
+    #[arg(
+        long,
+        env = "TIDEGATE_SQLITE_SYNCHRONOUS",
+        value_name = "MODE",
+        default_value = "full"
+    )]
+    pub sqlite_synchronous: SqliteSynchronous,
+}
+
+impl DatabaseOptions {
+    /// A database with the other settings at their defaults.
+    pub fn new(database_url: impl Into<String>) -> Self {
+        Self {
+            database_url: database_url.into(),
+            database_connections: limits::CATALOG_CONNECTIONS,
+            sqlite_synchronous: SqliteSynchronous::default(),
+        }
+    }
+}
+
+/// Settings of an origin.
+#[derive(Debug, Clone, Args)]
+pub struct OriginConfig {
+    /// Public address and port.
+    #[arg(
+        long,
+        env = "TIDEGATE_LISTEN",
+        value_name = "ADDR:PORT",
+        default_value = "127.0.0.1:8080"
+    )]
+    pub listen: SocketAddr,
+    /// Address and port of /metrics, /healthz and /readyz; not served when not given.
+    #[arg(long, env = "TIDEGATE_ADMIN_LISTEN", value_name = "ADDR:PORT")]
+    pub admin_listen: Option<SocketAddr>,
+    /// How the public port listens.
+    #[command(flatten)]
+    pub listening: ListenOptions,
+    /// The catalogue.
+    #[command(flatten)]
+    pub database: DatabaseOptions,
+    /// Redis for leases, hot offsets, sessions and wake-ups; needed as soon as there are two origins. Without it
+    /// they are kept in this process.
+    #[arg(long, env = "REDIS_URL", value_name = "URL", hide_env_values = true)]
+    pub redis_url: Option<String>,
+    /// Where the bytes of uploads are kept: file:///DIR.
+    #[arg(
+        long,
+        env = "TIDEGATE_STORE",
+        value_name = "URL",
+        default_value = "file://data/blobs"
+    )]
+    pub store: String,
+    /// Base URL clients reach this origin under, when it is not the one they use in their requests: behind a proxy
+    /// that ends TLS, for instance.
+    #[arg(long, env = "TIDEGATE_PUBLIC_URL", value_name = "URL", value_parser = parse_public_url)]
+    pub public_url: Option<String>,
+    /// Addresses and networks of the proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, separated by
+    /// commas: 10.0.0.0/8,::1.
+    #[arg(
+        long,
+        env = "TIDEGATE_TRUSTED_PROXIES",
+        value_name = "NETWORKS",
+        value_delimiter = ','
+    )]
+    pub trusted_proxies: Vec<crate::http::client::Network>,
+    /// Take uploads without authentication and make them `unlisted`: for benchmarks and trusted networks.
+    #[arg(long, env = "TIDEGATE_ANONYMOUS_UPLOADS")]
+    pub anonymous_uploads: bool,
+    /// Who may make an account.
+    #[arg(long, env = "TIDEGATE_SIGNUP", value_name = "WHO", default_value = "open")]
+    pub signup: SignUp,
+    /// Secret shared with edges and workers. Without it nothing below /internal/ is served.
+    #[arg(long, env = "TIDEGATE_FLEET_KEY", value_name = "KEY", hide_env_values = true)]
+    pub fleet_key: Option<Secret>,
+    /// File with the fleet key.
+    #[arg(
+        long,
+        env = "TIDEGATE_FLEET_KEY_FILE",
+        value_name = "FILE",
+        conflicts_with = "fleet_key"
+    )]
+    pub fleet_key_file: Option<PathBuf>,
+    /// Password of the account `admin` made on an empty catalogue; a random one that nobody knows when not given.
+    #[arg(
+        long,
+        env = "TIDEGATE_ADMIN_PASSWORD",
+        value_name = "PASSWORD",
+        hide_env_values = true
+    )]
+    pub admin_password: Option<Secret>,
+    /// Write an API token of the account `admin` to this file (mode 0600) when that account is made.
+    #[arg(long, env = "TIDEGATE_ADMIN_TOKEN_FILE", value_name = "FILE")]
+    pub admin_token_file: Option<PathBuf>,
+}
+
+impl OriginConfig {
+    /// Every default, with the catalogue and the bytes below `data`. Reads no environment.
+    pub fn embedded(data: &Path) -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            admin_listen: None,
+            listening: ListenOptions::default(),
+            database: DatabaseOptions::new(format!(
+                "sqlite://{}?mode=rwc",
+                data.join("catalog.db").display()
+            )),
+            redis_url: None,
+            store: format!("file://{}", data.join("blobs").display()),
+            public_url: None,
+            trusted_proxies: Vec::new(),
+            anonymous_uploads: false,
+            signup: SignUp::Open,
+            fleet_key: None,
+            fleet_key_file: None,
+            admin_password: None,
+            admin_token_file: Some(data.join("admin.token")),
+        }
+    }
+
+    /// The fleet key, from wherever it was given.
+    ///
+    /// # Errors
+    /// When its file cannot be read.
+    pub fn read_fleet_key(&self) -> std::io::Result<Option<Secret>> {
+        let Some(path) = &self.fleet_key_file else {
+            return Ok(self.fleet_key.clone());
+        };
+        let text = std::fs::read_to_string(path)?;
+        Ok(Some(Secret::new(text.trim())))
+    }
+
+    /// Whether clients come over https, as far as the configuration says.
+    pub fn is_https(&self) -> bool {
+        self.public_url
+            .as_deref()
+            .is_some_and(|url| url.starts_with("https://"))
+    }
+}
+
+/// A base URL: scheme and authority, perhaps a path; without the slash at its end.
+fn parse_public_url(text: &str) -> Result<String, String> {
+    let uri: http::Uri = text.parse().map_err(|_| "not a URL".to_owned())?;
+    let scheme_is_http = matches!(uri.scheme_str(), Some("http" | "https"));
+    if !scheme_is_http || uri.authority().is_none() || uri.query().is_some() {
+        return Err("a public URL is http:// or https:// with a host, and no query".to_owned());
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}

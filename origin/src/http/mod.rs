@@ -1,0 +1,3 @@
+//! The HTTP surface, one file a noun; each begins with its router.
+
+pub mod client;

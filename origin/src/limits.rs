@@ -1,0 +1,122 @@
+//! Every queue, body, timeout, retry and buffer of the origin has its limit here (invariant 11).
+
+use std::time::Duration;
+
+// Catalogue
+
+/// A statement that waits longer than this for a connection answers `unavailable`.
+pub const CATALOG_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections to PostgreSQL, unless configured otherwise.
+pub const CATALOG_CONNECTIONS: u32 = 10;
+/// Connections to SQLite: one writes at a time anyway, the others read.
+pub const SQLITE_CONNECTIONS: u32 = 4;
+/// How long SQLite waits for another writer.
+pub const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a starting origin waits for its database to come up.
+pub const CATALOG_STARTUP_WAIT: Duration = Duration::from_secs(30);
+/// Between two looks at a database that is not up yet.
+pub const CATALOG_STARTUP_RETRY: Duration = Duration::from_millis(500);
+/// `Retry-After` when the catalogue is away, in seconds.
+pub const UNAVAILABLE_RETRY_S: u32 = 2;
+/// Records of the purge log are kept this long; an edge that was away longer forgets everything.
+pub const PURGE_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+/// An edge that has not been heard of for this long is no longer listed.
+pub const EDGE_KEPT: Duration = Duration::from_secs(24 * 3600);
+
+// Accounts
+
+/// Password hashes computed at once; each takes 19 MiB.
+pub const PASSWORD_HASHES: usize = 2;
+/// Requests that may wait for their turn to hash; more answer `overloaded`.
+pub const PASSWORD_QUEUE: usize = 256;
+/// `Retry-After` of `overloaded`, in seconds.
+pub const OVERLOADED_RETRY_S: u32 = 1;
+/// Characters of a username.
+pub const USERNAME_CHARS: std::ops::RangeInclusive<usize> = 3..=32;
+/// The longest email address (RFC 5321 section 4.5.3.1.3, less the angle brackets).
+pub const EMAIL_BYTES: usize = 254;
+/// The fewest characters of a password.
+pub const PASSWORD_MIN_CHARS: usize = 8;
+/// The most bytes of a password.
+pub const PASSWORD_MAX_BYTES: usize = 256;
+/// Wrong passwords for one account before it is slowed.
+pub const ACCOUNT_FREE_FAILURES: u32 = 5;
+/// The longest wait wrong passwords for one account cause. Short, since anyone can cause it to anyone.
+pub const ACCOUNT_LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// Wrong passwords from one client address before it is slowed.
+pub const ADDRESS_FREE_FAILURES: u32 = 20;
+/// The longest wait wrong passwords from one client address cause.
+pub const ADDRESS_LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
+/// The first wait; each further failure doubles it.
+pub const FAILURE_FIRST_WAIT: Duration = Duration::from_secs(1);
+/// Failures are forgotten after this long without another.
+pub const FAILURES_KEPT: Duration = Duration::from_secs(3600);
+/// Accounts and addresses whose failures are counted at once.
+pub const FAILURES_TRACKED: u64 = 100_000;
+
+// Sessions and tokens
+
+/// How long a session lasts.
+pub const SESSION_TTL: Duration = Duration::from_secs(14 * 24 * 3600);
+/// Sessions kept in process, where there is no Redis.
+pub const SESSIONS_IN_PROCESS: u64 = 100_000;
+/// API tokens of one account.
+pub const TOKENS_PER_ACCOUNT: u32 = 100;
+/// The use of a token is noted again after this long.
+pub const TOKEN_TOUCH_EVERY: Duration = Duration::from_secs(60);
+/// The longest text that is looked at as a token or a session.
+pub const CREDENTIAL_BYTES: usize = 128;
+
+// Grants
+
+/// The longest time a grant runs.
+pub const GRANT_LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How long the grant of a watch page runs.
+pub const WATCH_GRANT: Duration = Duration::from_secs(6 * 3600);
+/// How often the keys are read again, so that a rotation by another origin is seen.
+pub const GRANT_KEYS_REFRESH: Duration = Duration::from_secs(30);
+/// A grant by a key that is not known has the keys read again, but not more often than this.
+pub const GRANT_KEYS_REFRESH_ON_DEMAND: Duration = Duration::from_secs(2);
+
+// API
+
+/// The body of a JSON request.
+pub const JSON_BODY_BYTES: usize = 256 * 1024;
+/// The body of a JSON request must be there within this.
+pub const JSON_BODY_TIMEOUT: Duration = Duration::from_secs(15);
+/// Characters of an asset's name.
+pub const ASSET_NAME_CHARS: usize = 255;
+/// Characters of a token's name.
+pub const TOKEN_NAME_CHARS: usize = 100;
+/// Assets of a page, unless asked for fewer or more.
+pub const PAGE_ASSETS: u32 = 50;
+/// The most assets of a page.
+pub const PAGE_ASSETS_MAX: u32 = 200;
+/// Targets of one purge.
+pub const PURGE_TARGETS: usize = 1000;
+/// The longest URL or prefix of a purge.
+pub const PURGE_URL_BYTES: usize = 2048;
+/// The longest request id taken over from a client.
+pub const REQUEST_ID_BYTES: usize = 64;
+
+// Fleet
+
+/// Purge records of one page.
+pub const PURGE_PAGE: u32 = 200;
+/// The longest an edge may wait for a purge.
+pub const PURGE_WAIT: Duration = Duration::from_secs(30);
+/// How often a waiting edge's head is looked up, should a wake-up have been lost.
+pub const PURGE_RECHECK: Duration = Duration::from_secs(1);
+/// An edge counts as alive this long after a heartbeat.
+pub const EDGE_ALIVE: Duration = Duration::from_secs(10);
+/// The longest URL of an edge.
+pub const EDGE_URL_BYTES: usize = 512;
+
+// Background work
+
+/// How often the log is trimmed, edges and keys are forgotten, and left-over bytes are removed.
+pub const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(60);
+/// Left-over bytes removed in one round.
+pub const REMOVALS_PER_ROUND: u32 = 100;
+/// Bytes are left over when nobody has removed them this long after they were let go.
+pub const REMOVAL_GRACE: Duration = Duration::from_secs(60);
