@@ -46,7 +46,12 @@ impl Readiness {
 }
 
 /// Serves the admin port until `shutdown`.
-pub async fn serve(listener: TcpListener, registry: Registry, readiness: Readiness, shutdown: CancellationToken) {
+pub async fn serve(
+    listener: TcpListener,
+    registry: Registry,
+    readiness: Readiness,
+    shutdown: CancellationToken,
+) {
     server::serve(listener, ServerOptions::default(), shutdown, move |_| {
         let (registry, readiness) = (registry.clone(), readiness.clone());
         service_fn(move |request: Request<Incoming>| {
@@ -71,8 +76,12 @@ fn answer(request: &Request<Incoming>, registry: &Registry, readiness: &Readines
         },
         "/healthz" => text(StatusCode::OK, "text/plain; charset=utf-8", "ok\n".into()),
         "/readyz" => match readiness.faults() {
-            faults if faults.is_empty() => text(StatusCode::OK, "text/plain; charset=utf-8", "ready\n".into()),
-            faults => text(StatusCode::SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", faults.join("\n") + "\n"),
+            faults if faults.is_empty() => {
+                text(StatusCode::OK, "text/plain; charset=utf-8", "ready\n".into())
+            }
+            faults => {
+                text(StatusCode::SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", faults.join("\n") + "\n")
+            }
         },
         _ => problem::response(&Problem::from(Code::NotFound)),
     }

@@ -83,14 +83,19 @@ impl Entropy {
     ///
     /// # Panics
     /// When the system has no randomness to give: nothing that follows could be safe.
-    #[allow(clippy::disallowed_methods, clippy::expect_used, reason = "the one place that asks the system for randomness")]
+    #[allow(
+        clippy::disallowed_methods,
+        clippy::expect_used,
+        reason = "the one place that asks the system for randomness"
+    )]
     pub fn bytes<const N: usize>(&self) -> [u8; N] {
         let mut out = [0; N];
         match &self.0 {
             None => getrandom::fill(&mut out).expect("the system has randomness"),
             Some(state) => {
                 for piece in out.chunks_mut(8) {
-                    let word = splitmix64(state.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed)).to_le_bytes();
+                    let word =
+                        splitmix64(state.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed)).to_le_bytes();
                     piece.copy_from_slice(&word[..piece.len()]);
                 }
             }

@@ -13,7 +13,8 @@ pub fn response(problem: &Problem) -> Response<Full<Bytes>> {
         tracing::debug!(problem.code = problem.code.as_str(), "problem.answered");
     }
     let mut response = Response::new(Full::new(Bytes::from(problem.to_json())));
-    *response.status_mut() = StatusCode::from_u16(problem.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() =
+        StatusCode::from_u16(problem.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     fill_headers(problem, response.headers_mut());
     response
 }

@@ -171,7 +171,9 @@ impl Connection {
             () = self.shutdown.cancelled() => None,
         };
         match version {
-            Some(Version::Http1) => drive!(self.http1().serve_connection(TokioIo::new(self.stream), service), self.shutdown),
+            Some(Version::Http1) => {
+                drive!(self.http1().serve_connection(TokioIo::new(self.stream), service), self.shutdown);
+            }
             Some(Version::Http2) => {
                 let bytes = limits::HTTP2_CONNECTION_WINDOW;
                 let large = self.windows.clone().try_acquire_many_owned(bytes);

@@ -88,7 +88,7 @@ pub fn from_hex(text: &str) -> Option<Vec<u8>> {
         _ => None,
     };
     let digits = text.as_bytes();
-    if digits.len() % 2 != 0 {
+    if !digits.len().is_multiple_of(2) {
         return None;
     }
     digits.chunks_exact(2).map(|pair| Some(value(pair[0])? << 4 | value(pair[1])?)).collect()
@@ -108,7 +108,14 @@ mod tests {
     #[test]
     fn other_texts_are_not_digests() {
         let hex = "0".repeat(64);
-        for text in ["", "blake3:", "blake3:00", &hex, &format!("blake3:{}", "A".repeat(64)), &format!("sha256:{hex}")] {
+        for text in [
+            "",
+            "blake3:",
+            "blake3:00",
+            &hex,
+            &format!("blake3:{}", "A".repeat(64)),
+            &format!("sha256:{hex}"),
+        ] {
             assert_eq!(text.parse::<Digest>(), Err(InvalidDigest), "{text}");
         }
     }

@@ -77,7 +77,9 @@ impl GrantSigner {
     /// # Errors
     /// When the source of randomness fails.
     pub fn generate_pkcs8(random: &dyn SecureRandom) -> Result<Vec<u8>, InvalidKey> {
-        Ed25519KeyPair::generate_pkcs8(random).map(|document| document.as_ref().to_vec()).map_err(|_| InvalidKey)
+        Ed25519KeyPair::generate_pkcs8(random)
+            .map(|document| document.as_ref().to_vec())
+            .map_err(|_| InvalidKey)
     }
 
     /// Reads a key made by [`GrantSigner::generate_pkcs8`].
@@ -118,7 +120,8 @@ pub struct KeyRing {
 impl KeyRing {
     /// A ring of these keys; a text that is not a key is left out.
     pub fn new<'a>(keys: impl IntoIterator<Item = &'a PublicKey>) -> Self {
-        let keys = keys.into_iter().filter_map(PublicKey::to_bytes).map(|key| (KeyId::of(&key), key)).collect();
+        let keys =
+            keys.into_iter().filter_map(PublicKey::to_bytes).map(|key| (KeyId::of(&key), key)).collect();
         Self { keys }
     }
 
@@ -174,7 +177,10 @@ pub fn granted_path(grant: &str, path: &str) -> String {
 /// Whether a path could leave its prefix once someone normalises or decodes it.
 fn climbs(path: &str) -> bool {
     let lower = path.to_ascii_lowercase();
-    lower.contains("%2e") || lower.contains("%2f") || lower.contains("%5c") || lower.contains('\\')
+    lower.contains("%2e")
+        || lower.contains("%2f")
+        || lower.contains("%5c")
+        || lower.contains('\\')
         || path.split('/').any(|segment| segment == ".." || segment == ".")
 }
 
@@ -200,9 +206,20 @@ mod tests {
         let signer = signer();
         let ring = KeyRing::new([&signer.public_key()]);
         let grant = signer.sign(PREFIX, 1000);
-        assert_eq!(ring.verify(&grant, "/media/a/source", 999), Ok(Grant { prefix: PREFIX.into(), expires_at: 1000 }));
+        assert_eq!(
+            ring.verify(&grant, "/media/a/source", 999),
+            Ok(Grant { prefix: PREFIX.into(), expires_at: 1000 })
+        );
         assert_eq!(ring.verify(&grant, "/media/a/source", 1000), Err(GrantError::Expired));
-        for path in ["/media/b/source", "/media/ab/source", "/media/a", "/media/a/../b/source", "/media/a/%2e%2e/b", "/media/a/%2Fb", "/"] {
+        for path in [
+            "/media/b/source",
+            "/media/ab/source",
+            "/media/a",
+            "/media/a/../b/source",
+            "/media/a/%2e%2e/b",
+            "/media/a/%2Fb",
+            "/",
+        ] {
             assert_eq!(ring.verify(&grant, path, 0), Err(GrantError::OutsidePrefix), "{path}");
         }
     }

@@ -56,7 +56,11 @@ impl FromStr for AssetId {
     fn from_str(text: &str) -> Result<Self, InvalidId> {
         let uuid = Uuid::try_parse(text).map_err(|_| InvalidId)?;
         let id = Self(uuid);
-        if text.len() == 36 && uuid.get_version_num() == 7 && id.to_string() == text { Ok(id) } else { Err(InvalidId) }
+        if text.len() == 36 && uuid.get_version_num() == 7 && id.to_string() == text {
+            Ok(id)
+        } else {
+            Err(InvalidId)
+        }
     }
 }
 
@@ -89,8 +93,17 @@ mod tests {
         let id = AssetId::generate(1_700_000_000_000, [7; 10]).to_string();
         let upper = id.to_uppercase();
         let bare = id.replace('-', "");
-        for text in ["", "..", "../../etc/passwd", "%2e%2e", &upper, &bare, &format!("{{{id}}}"), &format!("{id}/"),
-            "550e8400-e29b-41d4-a716-446655440000"] {
+        for text in [
+            "",
+            "..",
+            "../../etc/passwd",
+            "%2e%2e",
+            &upper,
+            &bare,
+            &format!("{{{id}}}"),
+            &format!("{id}/"),
+            "550e8400-e29b-41d4-a716-446655440000",
+        ] {
             assert_eq!(text.parse::<AssetId>(), Err(InvalidId), "{text}");
         }
     }

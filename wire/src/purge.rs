@@ -62,7 +62,11 @@ mod tests {
     fn a_record_covers_what_it_names_and_nothing_else() {
         let asset = AssetId::generate(1, [1; 10]);
         let other = AssetId::generate(1, [2; 10]);
-        let targets = PurgeTargets { assets: vec![asset], urls: vec!["/a?b=1".into()], prefixes: vec!["/live/".into()] };
+        let targets = PurgeTargets {
+            assets: vec![asset],
+            urls: vec!["/a?b=1".into()],
+            prefixes: vec!["/live/".into()],
+        };
         for path in [asset.source_path().as_str(), "/a?b=1", "/live/x"] {
             assert!(targets.covers(path), "{path}");
         }
@@ -73,7 +77,8 @@ mod tests {
 
     #[test]
     fn a_record_is_flat_json() {
-        let record = PurgeRecord { seq: 3, targets: PurgeTargets { urls: vec!["/a".into()], ..Default::default() } };
+        let record =
+            PurgeRecord { seq: 3, targets: PurgeTargets { urls: vec!["/a".into()], ..Default::default() } };
         assert_eq!(serde_json::to_string(&record).unwrap(), r#"{"seq":3,"urls":["/a"]}"#);
     }
 }

@@ -228,7 +228,10 @@ mod tests {
         assert_eq!(resolve("bytes=-500", 10_000), Ok(vec![(9500, 10_000)]));
         assert_eq!(resolve("bytes=9500-", 10_000), Ok(vec![(9500, 10_000)]));
         assert_eq!(resolve("bytes=0-0,-1", 10_000), Ok(vec![(0, 1), (9999, 10_000)]));
-        assert_eq!(resolve("bytes= 0-999, 4500-5499, -1000", 10_000), Ok(vec![(0, 1000), (4500, 5500), (9000, 10_000)]));
+        assert_eq!(
+            resolve("bytes= 0-999, 4500-5499, -1000", 10_000),
+            Ok(vec![(0, 1000), (4500, 5500), (9000, 10_000)])
+        );
         assert_eq!(resolve("bytes=500-700,601-999", 10_000), Ok(vec![(500, 1000)]));
     }
 
@@ -240,7 +243,17 @@ mod tests {
 
     #[test]
     fn bad_fields_are_told_apart() {
-        for field in ["bytes", "bytes=", "bytes=,", "bytes=-", "bytes=5-2", "bytes=a-b", "bytes=+1-2", "bytes=1-2-3", "bytes=0x1-2"] {
+        for field in [
+            "bytes",
+            "bytes=",
+            "bytes=,",
+            "bytes=-",
+            "bytes=5-2",
+            "bytes=a-b",
+            "bytes=+1-2",
+            "bytes=1-2-3",
+            "bytes=0x1-2",
+        ] {
             assert_eq!(resolve(field, 100), Err(RangeError::Invalid), "{field}");
         }
         assert_eq!(resolve("bytes=100-", 100), Err(RangeError::Unsatisfiable));
@@ -257,7 +270,15 @@ mod tests {
         assert_eq!(ContentRange::parse("bytes 0-9/100"), Some(whole));
         assert_eq!(ContentRange::parse("bytes */100"), Some(ContentRange { range: None, size: Some(100) }));
         assert_eq!(ContentRange::parse("bytes 0-9/*"), Some(ContentRange { range: whole.range, size: None }));
-        for field in ["", "bytes 9-0/100", "bytes 0-100/100", "bytes */*", "items 0-9/100", "bytes 0-9", "bytes -9/100"] {
+        for field in [
+            "",
+            "bytes 9-0/100",
+            "bytes 0-100/100",
+            "bytes */*",
+            "items 0-9/100",
+            "bytes 0-9",
+            "bytes -9/100",
+        ] {
             assert_eq!(ContentRange::parse(field), None, "{field}");
         }
     }

@@ -9,7 +9,9 @@ pub struct ByteSize(pub u64);
 
 /// A text that is not a size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a size is a whole number with an optional unit: B, kB, MB, GB, TB (1000) or KiB, MiB, GiB, TiB (1024)")]
+#[error(
+    "a size is a whole number with an optional unit: B, kB, MB, GB, TB (1000) or KiB, MiB, GiB, TiB (1024)"
+)]
 pub struct InvalidSize;
 
 const UNITS: [(&str, u64); 4] = [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
@@ -40,7 +42,7 @@ impl FromStr for ByteSize {
 impl fmt::Display for ByteSize {
     /// The largest binary unit that divides the size; what it prints reads back the same.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match UNITS.iter().find(|(_, factor)| self.0 != 0 && self.0 % factor == 0) {
+        match UNITS.iter().find(|(_, factor)| self.0 != 0 && self.0.is_multiple_of(*factor)) {
             Some((unit, factor)) => write!(f, "{}{unit}", self.0 / factor),
             None => write!(f, "{}B", self.0),
         }
@@ -55,7 +57,15 @@ mod tests {
 
     #[test]
     fn units_mean_what_they_say() {
-        for (text, bytes) in [("0", 0), ("17", 17), ("1kB", 1000), ("1KiB", 1024), ("64MiB", 64 << 20), ("2 GiB", 2 << 30), ("5m", 5_000_000)] {
+        for (text, bytes) in [
+            ("0", 0),
+            ("17", 17),
+            ("1kB", 1000),
+            ("1KiB", 1024),
+            ("64MiB", 64 << 20),
+            ("2 GiB", 2 << 30),
+            ("5m", 5_000_000),
+        ] {
             assert_eq!(text.parse(), Ok(ByteSize(bytes)), "{text}");
         }
         for text in ["", "MiB", "-1", "1.5GiB", "1XB", "99999999999999999999", "18446744073709551615KiB"] {
