@@ -121,8 +121,7 @@ impl App {
     /// Whether `key` is the fleet's. Without a configured one none is.
     pub fn is_fleet_key(&self, key: &str) -> bool {
         // Hashes are compared, not keys: how long that takes says nothing about the key.
-        self.fleet_key
-            .is_some_and(|expected| expected == secret::hash(key))
+        self.fleet_key.is_some_and(|expected| expected == secret::hash(key))
     }
 
     /// A purge has been committed: wakes whoever waits for one.

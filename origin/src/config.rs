@@ -70,12 +70,7 @@ pub struct DatabaseOptions {
     )]
     pub database_connections: u32,
     /// SQLite only: when a transaction counts as committed. `normal` can lose the last ones in a power cut.
-    #[arg(
-        long,
-        env = "TIDEGATE_SQLITE_SYNCHRONOUS",
-        value_name = "MODE",
-        default_value = "full"
-    )]
+    #[arg(long, env = "TIDEGATE_SQLITE_SYNCHRONOUS", value_name = "MODE", default_value = "full")]
     pub sqlite_synchronous: SqliteSynchronous,
 }
 
@@ -94,12 +89,7 @@ impl DatabaseOptions {
 #[derive(Debug, Clone, Args)]
 pub struct OriginConfig {
     /// Public address and port.
-    #[arg(
-        long,
-        env = "TIDEGATE_LISTEN",
-        value_name = "ADDR:PORT",
-        default_value = "127.0.0.1:8080"
-    )]
+    #[arg(long, env = "TIDEGATE_LISTEN", value_name = "ADDR:PORT", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
     /// Address and port of /metrics, /healthz and /readyz; not served when not given.
     #[arg(long, env = "TIDEGATE_ADMIN_LISTEN", value_name = "ADDR:PORT")]
@@ -115,12 +105,7 @@ pub struct OriginConfig {
     #[arg(long, env = "REDIS_URL", value_name = "URL", hide_env_values = true)]
     pub redis_url: Option<String>,
     /// Where the bytes of uploads are kept: file:///DIR.
-    #[arg(
-        long,
-        env = "TIDEGATE_STORE",
-        value_name = "URL",
-        default_value = "file://data/blobs"
-    )]
+    #[arg(long, env = "TIDEGATE_STORE", value_name = "URL", default_value = "file://data/blobs")]
     pub store: String,
     /// Base URL clients reach this origin under, when it is not the one they use in their requests: behind a proxy
     /// that ends TLS, for instance.
@@ -128,12 +113,7 @@ pub struct OriginConfig {
     pub public_url: Option<String>,
     /// Addresses and networks of the proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, separated by
     /// commas: 10.0.0.0/8,::1.
-    #[arg(
-        long,
-        env = "TIDEGATE_TRUSTED_PROXIES",
-        value_name = "NETWORKS",
-        value_delimiter = ','
-    )]
+    #[arg(long, env = "TIDEGATE_TRUSTED_PROXIES", value_name = "NETWORKS", value_delimiter = ',')]
     pub trusted_proxies: Vec<crate::http::client::Network>,
     /// Take uploads without authentication and make them `unlisted`: for benchmarks and trusted networks.
     #[arg(long, env = "TIDEGATE_ANONYMOUS_UPLOADS")]
@@ -145,20 +125,10 @@ pub struct OriginConfig {
     #[arg(long, env = "TIDEGATE_FLEET_KEY", value_name = "KEY", hide_env_values = true)]
     pub fleet_key: Option<Secret>,
     /// File with the fleet key.
-    #[arg(
-        long,
-        env = "TIDEGATE_FLEET_KEY_FILE",
-        value_name = "FILE",
-        conflicts_with = "fleet_key"
-    )]
+    #[arg(long, env = "TIDEGATE_FLEET_KEY_FILE", value_name = "FILE", conflicts_with = "fleet_key")]
     pub fleet_key_file: Option<PathBuf>,
     /// Password of the account `admin` made on an empty catalogue; a random one that nobody knows when not given.
-    #[arg(
-        long,
-        env = "TIDEGATE_ADMIN_PASSWORD",
-        value_name = "PASSWORD",
-        hide_env_values = true
-    )]
+    #[arg(long, env = "TIDEGATE_ADMIN_PASSWORD", value_name = "PASSWORD", hide_env_values = true)]
     pub admin_password: Option<Secret>,
     /// Write an API token of the account `admin` to this file (mode 0600) when that account is made.
     #[arg(long, env = "TIDEGATE_ADMIN_TOKEN_FILE", value_name = "FILE")]
@@ -203,9 +173,7 @@ impl OriginConfig {
 
     /// Whether clients come over https, as far as the configuration says.
     pub fn is_https(&self) -> bool {
-        self.public_url
-            .as_deref()
-            .is_some_and(|url| url.starts_with("https://"))
+        self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
     }
 }
 

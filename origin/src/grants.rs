@@ -65,12 +65,7 @@ impl GrantKeys {
             loaded => loaded?,
         };
         let (loaded, read_at) = (RwLock::new(Arc::new(loaded)), Mutex::new(Instant::now()));
-        Ok(Self {
-            catalog,
-            clock,
-            loaded,
-            read_at,
-        })
+        Ok(Self { catalog, clock, loaded, read_at })
     }
 
     /// Retires the key in force and puts a new one in its place. Grants of the old one go on until they expire.
@@ -131,10 +126,7 @@ impl GrantKeys {
             if read_at.elapsed() >= limits::GRANT_KEYS_REFRESH_ON_DEMAND
                 && let Err(error) = self.reload(&mut read_at).await
             {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "grant_keys.refresh_failed"
-                );
+                tracing::warn!(error = &error as &dyn std::error::Error, "grant_keys.refresh_failed");
             }
         }
         self.loaded().ring.verify(grant, path, now)
@@ -151,20 +143,11 @@ pub fn kept_ms() -> u64 {
 async fn load(catalog: &Catalog, clock: &Clock) -> Result<Loaded, KeysError> {
     let now = clock.unix_ms();
     let mut keys = keys::list(catalog).await?;
-    keys.retain(|key| {
-        key.retired_at
-            .is_none_or(|retired| retired.saturating_add(kept_ms()) > now)
-    });
-    let current = keys
-        .iter()
-        .find(|key| key.retired_at.is_none())
-        .ok_or(KeysError::None)?;
+    keys.retain(|key| key.retired_at.is_none_or(|retired| retired.saturating_add(kept_ms()) > now));
+    let current = keys.iter().find(|key| key.retired_at.is_none()).ok_or(KeysError::None)?;
     let signer = read_signer(current)?;
     let set = KeySet {
-        keys: keys
-            .iter()
-            .map(|key| Ok(read_signer(key)?.public_key()))
-            .collect::<Result<_, InvalidKey>>()?,
+        keys: keys.iter().map(|key| Ok(read_signer(key)?.public_key())).collect::<Result<_, InvalidKey>>()?,
     };
     let ring = KeyRing::new(&set.keys);
     Ok(Loaded { signer, set, ring })
@@ -179,12 +162,7 @@ fn new_key(now_ms: u64) -> Result<GrantKey, InvalidKey> {
     let pkcs8 = GrantSigner::generate_pkcs8(&SystemRandom::new())?;
     let signer = GrantSigner::from_pkcs8(&pkcs8)?;
     let id = public_text(&signer.public_key());
-    Ok(GrantKey {
-        id,
-        pkcs8: URL_SAFE_NO_PAD.encode(pkcs8),
-        created_at: now_ms,
-        retired_at: None,
-    })
+    Ok(GrantKey { id, pkcs8: URL_SAFE_NO_PAD.encode(pkcs8), created_at: now_ms, retired_at: None })
 }
 
 fn public_text(key: &PublicKey) -> String {

@@ -20,9 +20,8 @@ pub struct Metrics {
 }
 
 /// From a hit in memory to a request that waits for its time-out.
-const SECONDS: &[f64] = &[
-    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
-];
+const SECONDS: &[f64] =
+    &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
 impl Metrics {
     /// Metrics in a registry of their own.
@@ -56,13 +55,9 @@ impl Metrics {
             registry,
         };
         metrics.registry.register(Box::new(metrics.requests.clone()))?;
-        metrics
-            .registry
-            .register(Box::new(metrics.request_seconds.clone()))?;
+        metrics.registry.register(Box::new(metrics.request_seconds.clone()))?;
         metrics.registry.register(Box::new(metrics.logins.clone()))?;
-        metrics
-            .registry
-            .register(Box::new(metrics.password_hashes.clone()))?;
+        metrics.registry.register(Box::new(metrics.password_hashes.clone()))?;
         metrics.registry.register(Box::new(metrics.purges.clone()))?;
         Ok(metrics)
     }

@@ -44,32 +44,17 @@ pub async fn make_admin(app: &App) -> Result<(), StartError> {
         created_at: now_ms,
     };
     let mut tx = app.catalog.begin().await?;
-    if !accounts::insert_first(
-        &mut tx,
-        &NewAccount {
-            account: account.clone(),
-            password_hash,
-        },
-    )
-    .await?
-    {
+    if !accounts::insert_first(&mut tx, &NewAccount { account: account.clone(), password_hash }).await? {
         return Ok(());
     }
     let Some(path) = &app.config.admin_token_file else {
         tx.commit().await?;
-        tracing::info!(
-            username = ADMIN,
-            hint = "tidegate-origin token --login admin",
-            "account.admin_made"
-        );
+        tracing::info!(username = ADMIN, hint = "tidegate-origin token --login admin", "account.admin_made");
         return Ok(());
     };
     let token = add_token(app, &mut tx, &account.id, "first start").await?;
     tx.commit().await?;
-    write_secret(path, &token).map_err(|source| StartError::TokenFile {
-        path: path.clone(),
-        source,
-    })?;
+    write_secret(path, &token).map_err(|source| StartError::TokenFile { path: path.clone(), source })?;
     tracing::info!(username = ADMIN, token.file = %path.display(), "account.admin_made");
     Ok(())
 }
@@ -104,13 +89,7 @@ async fn add_token(
         last_used_at: None,
     };
     // Whoever starts the process may have one more than the API would give.
-    tokens::insert(
-        tx,
-        &token,
-        &secret::hash_hex(&text),
-        limits::TOKENS_PER_ACCOUNT + 1,
-    )
-    .await?;
+    tokens::insert(tx, &token, &secret::hash_hex(&text), limits::TOKENS_PER_ACCOUNT + 1).await?;
     Ok(text)
 }
 
@@ -126,11 +105,7 @@ fn write_secret(path: &Path, secret: &str) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(new)?;
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(new)?;
     writeln!(file, "{secret}")?;
     file.sync_all()?;
     std::fs::rename(new, path)

@@ -87,17 +87,8 @@ impl Passwords {
 
     /// Waits for a turn. A caller that goes away gives its place back; a hash that runs keeps its turn to the end.
     async fn turn(&self) -> Result<(OwnedSemaphorePermit, OwnedSemaphorePermit), PasswordError> {
-        let place = self
-            .places
-            .clone()
-            .try_acquire_owned()
-            .map_err(|_| PasswordError::Overloaded)?;
-        let worker = self
-            .workers
-            .clone()
-            .acquire_owned()
-            .await
-            .map_err(|_| PasswordError::Stopped)?;
+        let place = self.places.clone().try_acquire_owned().map_err(|_| PasswordError::Overloaded)?;
+        let worker = self.workers.clone().acquire_owned().await.map_err(|_| PasswordError::Stopped)?;
         self.hashes.inc();
         Ok((place, worker))
     }
@@ -106,15 +97,11 @@ impl Passwords {
 async fn run<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, PasswordError> + Send + 'static,
 ) -> Result<T, PasswordError> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|_| PasswordError::Stopped)?
+    tokio::task::spawn_blocking(work).await.map_err(|_| PasswordError::Stopped)?
 }
 
 fn make(password: &[u8], salt: &[u8]) -> Result<String, PasswordError> {
-    let hash = Argon2::default()
-        .hash_password_with_salt(password, salt)
-        .map_err(PasswordError::Failed)?;
+    let hash = Argon2::default().hash_password_with_salt(password, salt).map_err(PasswordError::Failed)?;
     Ok(hash.to_string())
 }
 
@@ -123,9 +110,7 @@ mod tests {
     use super::*;
 
     async fn passwords() -> Passwords {
-        Passwords::new(Entropy::seeded(1), IntCounter::new("n", "n").unwrap())
-            .await
-            .unwrap()
+        Passwords::new(Entropy::seeded(1), IntCounter::new("n", "n").unwrap()).await.unwrap()
     }
 
     #[tokio::test]
@@ -133,18 +118,8 @@ mod tests {
         let passwords = passwords().await;
         let hash = passwords.hash("correct horse".into()).await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$"), "{hash}");
-        assert!(
-            passwords
-                .verify("correct horse".into(), Some(hash.clone()))
-                .await
-                .unwrap()
-        );
-        assert!(
-            !passwords
-                .verify("correct horsf".into(), Some(hash))
-                .await
-                .unwrap()
-        );
+        assert!(passwords.verify("correct horse".into(), Some(hash.clone())).await.unwrap());
+        assert!(!passwords.verify("correct horsf".into(), Some(hash)).await.unwrap());
     }
 
     #[tokio::test]
@@ -159,15 +134,7 @@ mod tests {
     async fn a_full_queue_refuses_at_once() {
         let passwords = passwords().await;
         let all = limits::PASSWORD_HASHES + limits::PASSWORD_QUEUE;
-        let _taken = passwords
-            .places
-            .clone()
-            .acquire_many_owned(u32::try_from(all).unwrap())
-            .await
-            .unwrap();
-        assert!(matches!(
-            passwords.hash("x".into()).await,
-            Err(PasswordError::Overloaded)
-        ));
+        let _taken = passwords.places.clone().acquire_many_owned(u32::try_from(all).unwrap()).await.unwrap();
+        assert!(matches!(passwords.hash("x".into()).await, Err(PasswordError::Overloaded)));
     }
 }

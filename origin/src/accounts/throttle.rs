@@ -75,10 +75,7 @@ impl Throttle {
     /// [`Wait`] when it is too early.
     pub fn begin(&self, account: &str, address: IpAddr) -> Result<Attempt<'_>, Wait> {
         let address = Key::Address(client::limit_key(address));
-        let mut attempt = Attempt {
-            throttle: self,
-            running: Vec::with_capacity(2),
-        };
+        let mut attempt = Attempt { throttle: self, running: Vec::with_capacity(2) };
         for key in [address, Key::Account(account.to_owned())] {
             let count = self.counts.get_with(key.clone(), Arc::default);
             self.enter(&key, &count)?;
@@ -98,9 +95,7 @@ impl Throttle {
         let crowded = count.failures >= key.free() && count.running > 0;
         if left_ms > 0 || crowded {
             let seconds = u32::try_from(left_ms.div_ceil(1000)).unwrap_or(u32::MAX);
-            return Err(Wait {
-                seconds: seconds.max(1),
-            });
+            return Err(Wait { seconds: seconds.max(1) });
         }
         count.running += 1;
         Ok(())
@@ -123,9 +118,7 @@ impl Attempt<'_> {
             count.last_ms = now;
             if let Some(beyond) = count.failures.checked_sub(key.free()) {
                 let first = millis(limits::FAILURE_FIRST_WAIT);
-                let wait = first
-                    .saturating_mul(1 << beyond.min(32))
-                    .min(millis(key.longest_wait()));
+                let wait = first.saturating_mul(1 << beyond.min(32)).min(millis(key.longest_wait()));
                 count.blocked_until_ms = now + wait;
             }
         }
@@ -206,10 +199,7 @@ mod tests {
             throttle.begin("theirs", HOME).ok().map(Attempt::failed);
             hand.advance(limits::ACCOUNT_LONGEST_WAIT);
         }
-        assert!(
-            throttle.begin("mine", HOME).is_ok(),
-            "the wait of the address is over by now"
-        );
+        assert!(throttle.begin("mine", HOME).is_ok(), "the wait of the address is over by now");
         throttle.begin("theirs", HOME).ok().expect("likewise").failed();
         assert!(throttle.begin("mine", HOME).is_err());
     }

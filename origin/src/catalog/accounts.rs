@@ -98,11 +98,7 @@ pub async fn insert(tx: &mut Tx, new: &NewAccount) -> Result<Inserted, CatalogEr
         .bind(fold(&account.username))
         .fetch_optional(tx.connection())
         .await?;
-    Ok(if same_name.is_some() {
-        Inserted::UsernameTaken
-    } else {
-        Inserted::EmailTaken
-    })
+    Ok(if same_name.is_some() { Inserted::UsernameTaken } else { Inserted::EmailTaken })
 }
 
 /// Adds the account if it is the first of all. Of several origins that try at once one succeeds.
@@ -111,9 +107,7 @@ pub async fn insert(tx: &mut Tx, new: &NewAccount) -> Result<Inserted, CatalogEr
 /// When the catalogue fails.
 pub async fn insert_first(tx: &mut Tx, new: &NewAccount) -> Result<bool, CatalogError> {
     tx.lock(LockName::FirstAccount).await?;
-    let any = sqlx::query("SELECT id FROM accounts LIMIT 1")
-        .fetch_optional(tx.connection())
-        .await?;
+    let any = sqlx::query("SELECT id FROM accounts LIMIT 1").fetch_optional(tx.connection()).await?;
     if any.is_some() {
         return Ok(false);
     }
@@ -125,10 +119,7 @@ pub async fn insert_first(tx: &mut Tx, new: &NewAccount) -> Result<bool, Catalog
 /// # Errors
 /// When the catalogue fails.
 pub async fn is_empty(catalog: &Catalog) -> Result<bool, CatalogError> {
-    Ok(sqlx::query("SELECT id FROM accounts LIMIT 1")
-        .fetch_optional(catalog.pool())
-        .await?
-        .is_none())
+    Ok(sqlx::query("SELECT id FROM accounts LIMIT 1").fetch_optional(catalog.pool()).await?.is_none())
 }
 
 /// The account with this id.
@@ -159,8 +150,7 @@ pub async fn find_by_login(
     .bind(fold(login))
     .fetch_optional(catalog.pool())
     .await?;
-    row.map(|row| Ok((read(&row)?, row.try_get("password_hash")?)))
-        .transpose()
+    row.map(|row| Ok((read(&row)?, row.try_get("password_hash")?))).transpose()
 }
 
 pub(super) fn read(row: &AnyRow) -> Result<Account, CatalogError> {

@@ -50,9 +50,7 @@ impl FromStr for Visibility {
 
     fn from_str(text: &str) -> Result<Self, InvalidVisibility> {
         let all = [Self::Private, Self::Unlisted, Self::Public];
-        all.into_iter()
-            .find(|visibility| visibility.as_str() == text)
-            .ok_or(InvalidVisibility)
+        all.into_iter().find(|visibility| visibility.as_str() == text).ok_or(InvalidVisibility)
     }
 }
 
@@ -148,9 +146,7 @@ pub async fn insert(tx: &mut Tx, new: &NewAsset) -> Result<bool, CatalogError> {
 /// # Errors
 /// When the catalogue fails.
 pub async fn get(catalog: &Catalog, id: AssetId) -> Result<Option<Asset>, CatalogError> {
-    let row = sqlx::query(select!("WHERE id = $1"))
-        .bind(id.to_string())
-        .fetch_optional(catalog.pool());
+    let row = sqlx::query(select!("WHERE id = $1")).bind(id.to_string()).fetch_optional(catalog.pool());
     row.await?.as_ref().map(read).transpose()
 }
 
@@ -159,9 +155,7 @@ pub async fn get(catalog: &Catalog, id: AssetId) -> Result<Option<Asset>, Catalo
 /// # Errors
 /// When the catalogue fails.
 pub async fn get_in(tx: &mut Tx, id: AssetId) -> Result<Option<Asset>, CatalogError> {
-    let row = sqlx::query(select!("WHERE id = $1"))
-        .bind(id.to_string())
-        .fetch_optional(tx.connection());
+    let row = sqlx::query(select!("WHERE id = $1")).bind(id.to_string()).fetch_optional(tx.connection());
     row.await?.as_ref().map(read).transpose()
 }
 
@@ -212,10 +206,8 @@ pub async fn update(
 /// # Errors
 /// When the catalogue fails.
 pub async fn delete(tx: &mut Tx, id: AssetId) -> Result<bool, CatalogError> {
-    let done = sqlx::query("DELETE FROM assets WHERE id = $1")
-        .bind(id.to_string())
-        .execute(tx.connection())
-        .await?;
+    let done =
+        sqlx::query("DELETE FROM assets WHERE id = $1").bind(id.to_string()).execute(tx.connection()).await?;
     Ok(done.rows_affected() == 1)
 }
 

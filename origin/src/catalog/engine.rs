@@ -56,10 +56,9 @@ impl Engine {
         sqlx::any::install_default_drivers();
         let pool = AnyPoolOptions::new().acquire_timeout(limits::CATALOG_ACQUIRE_TIMEOUT);
         match self {
-            Self::Postgres => Ok(pool
-                .max_connections(options.database_connections)
-                .connect(&options.database_url)
-                .await?),
+            Self::Postgres => {
+                Ok(pool.max_connections(options.database_connections).connect(&options.database_url).await?)
+            }
             Self::Sqlite => {
                 if let Some(folder) = sqlite_path(&options.database_url).and_then(folder_of) {
                     std::fs::create_dir_all(&folder)
@@ -67,11 +66,9 @@ impl Engine {
                 }
                 let pragmas = sqlite_pragmas(options.sqlite_synchronous);
                 let connections = options.database_connections.min(limits::SQLITE_CONNECTIONS);
-                let pool = pool
-                    .max_connections(connections)
-                    .after_connect(move |connection, _| {
-                        Box::pin(async move { connection.execute(pragmas).await.map(|_| ()) })
-                    });
+                let pool = pool.max_connections(connections).after_connect(move |connection, _| {
+                    Box::pin(async move { connection.execute(pragmas).await.map(|_| ()) })
+                });
                 Ok(pool.connect(&options.database_url).await?)
             }
         }
@@ -106,10 +103,7 @@ const fn sqlite_pragmas(synchronous: SqliteSynchronous) -> &'static str {
     }
 }
 
-const _: () = assert!(
-    limits::SQLITE_BUSY_TIMEOUT.as_millis() == 5000,
-    "the pragmas say 5000"
-);
+const _: () = assert!(limits::SQLITE_BUSY_TIMEOUT.as_millis() == 5000, "the pragmas say 5000");
 
 /// The file a `sqlite:` URL names; `None` for one in memory.
 fn sqlite_path(url: &str) -> Option<&Path> {
@@ -119,9 +113,7 @@ fn sqlite_path(url: &str) -> Option<&Path> {
 }
 
 fn folder_of(path: &Path) -> Option<PathBuf> {
-    path.parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .map(Path::to_path_buf)
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).map(Path::to_path_buf)
 }
 
 #[cfg(test)]

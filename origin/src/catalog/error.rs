@@ -78,14 +78,11 @@ fn passes(code: &str) -> bool {
     if code.len() == 5 {
         // 08: connection; 40: serialisation, deadlock; 53: resources; 57P: shut down, starting; 55P03: lock wait.
         // 25006 is a server in recovery that has not taken over yet.
-        return ["08", "40", "53", "57P"]
-            .iter()
-            .any(|class| code.starts_with(class))
+        return ["08", "40", "53", "57P"].iter().any(|class| code.starts_with(class))
             || matches!(code, "55P03" | "25006");
     }
     // The low byte of an extended code is the primary one: BUSY, LOCKED, IOERR, FULL, CANTOPEN.
-    code.parse::<u32>()
-        .is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13 | 14))
+    code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13 | 14))
 }
 
 #[cfg(test)]
@@ -94,9 +91,7 @@ mod tests {
 
     #[test]
     fn what_passes_is_told_from_what_stays() {
-        for code in [
-            "08006", "40001", "40P01", "53300", "57P01", "57P02", "57P03", "5", "517", "13",
-        ] {
+        for code in ["08006", "40001", "40P01", "53300", "57P01", "57P02", "57P03", "5", "517", "13"] {
             assert!(passes(code), "{code}");
         }
         for code in ["23505", "42P01", "42601", "57014", "1", "19", "2067", ""] {

@@ -12,6 +12,7 @@ pub mod keys;
 pub mod purges;
 pub mod removals;
 pub mod tokens;
+pub mod uploads;
 
 use std::borrow::Cow;
 
@@ -28,11 +29,8 @@ use crate::config::DatabaseOptions;
 use crate::limits;
 
 /// The schema, step by step. A step that was released never changes.
-const MIGRATIONS: &[(i64, &str, &str)] = &[(
-    1,
-    "catalogue",
-    include_str!("../../migrations/0001_catalogue.sql"),
-)];
+const MIGRATIONS: &[(i64, &str, &str)] =
+    &[(1, "catalogue", include_str!("../../migrations/0001_catalogue.sql"))];
 
 /// A handle on the catalogue; clones share the connections.
 #[derive(Debug, Clone)]
@@ -62,10 +60,7 @@ impl Tx {
     /// Holds every other transaction that locks `name` until this one has ended, whichever origin it runs in.
     pub(crate) async fn lock(&mut self, name: LockName) -> Result<(), CatalogError> {
         let statement = "UPDATE counters SET value = value + 1 WHERE name = $1";
-        sqlx::query(statement)
-            .bind(name.as_str())
-            .execute(self.connection())
-            .await?;
+        sqlx::query(statement).bind(name.as_str()).execute(self.connection()).await?;
         Ok(())
     }
 }
@@ -175,9 +170,7 @@ pub(crate) fn get_u64(row: &AnyRow, column: &'static str) -> Result<u64, Catalog
 /// A column that is never negative, or NULL.
 pub(crate) fn get_u64_or_null(row: &AnyRow, column: &'static str) -> Result<Option<u64>, CatalogError> {
     let value = row.try_get::<Option<i64>, _>(column)?;
-    value
-        .map(|value| u64::try_from(value).map_err(|_| CatalogError::Unreadable { column }))
-        .transpose()
+    value.map(|value| u64::try_from(value).map_err(|_| CatalogError::Unreadable { column })).transpose()
 }
 
 /// A text column read as a `T`.
@@ -185,7 +178,5 @@ pub(crate) fn get_parsed<T: std::str::FromStr>(
     row: &AnyRow,
     column: &'static str,
 ) -> Result<T, CatalogError> {
-    row.try_get::<String, _>(column)?
-        .parse()
-        .map_err(|_| CatalogError::Unreadable { column })
+    row.try_get::<String, _>(column)?.parse().map_err(|_| CatalogError::Unreadable { column })
 }

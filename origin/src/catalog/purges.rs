@@ -59,21 +59,12 @@ pub async fn feed(catalog: &Catalog, after: u64, limit: u32) -> Result<PurgeFeed
         .await?;
     let records = rows
         .iter()
-        .map(|row| {
-            Ok(PurgeRecord {
-                seq: get_u64(row, "seq")?,
-                targets: targets(row)?,
-            })
-        })
+        .map(|row| Ok(PurgeRecord { seq: get_u64(row, "seq")?, targets: targets(row)? }))
         .collect::<Result<_, CatalogError>>()?;
     // Read after the records: if the log is trimmed in between, `oldest` gives it away and the edge forgets too much
     // rather than too little.
     let (head, oldest) = bounds(catalog).await?;
-    Ok(PurgeFeed {
-        records,
-        head,
-        oldest,
-    })
+    Ok(PurgeFeed { records, head, oldest })
 }
 
 /// The newest number, and the oldest that is kept (one more than the newest when none is).
@@ -101,13 +92,8 @@ pub async fn get(catalog: &Catalog, seq: u64) -> Result<Option<Purge>, CatalogEr
         .await?;
     row.map(|row| {
         Ok(Purge {
-            record: PurgeRecord {
-                seq: get_u64(&row, "seq")?,
-                targets: targets(&row)?,
-            },
-            account: row
-                .try_get::<Option<String>, _>("account_id")?
-                .map(AccountId::new),
+            record: PurgeRecord { seq: get_u64(&row, "seq")?, targets: targets(&row)? },
+            account: row.try_get::<Option<String>, _>("account_id")?.map(AccountId::new),
             created_at: get_u64(&row, "created_at")?,
         })
     })

@@ -46,12 +46,7 @@ pub async fn list(catalog: &Catalog, before_ms: u64, limit: u32) -> Result<Vec<R
     .fetch_all(catalog.pool())
     .await?;
     rows.iter()
-        .map(|row| {
-            Ok(Removal {
-                id: get_parsed(row, "id")?,
-                segments: row.try_get("segments")?,
-            })
-        })
+        .map(|row| Ok(Removal { id: get_parsed(row, "id")?, segments: row.try_get("segments")? }))
         .collect()
 }
 
@@ -60,9 +55,6 @@ pub async fn list(catalog: &Catalog, before_ms: u64, limit: u32) -> Result<Vec<R
 /// # Errors
 /// When the catalogue fails.
 pub async fn done(catalog: &Catalog, id: AssetId) -> Result<(), CatalogError> {
-    sqlx::query("DELETE FROM removals WHERE id = $1")
-        .bind(id.to_string())
-        .execute(catalog.pool())
-        .await?;
+    sqlx::query("DELETE FROM removals WHERE id = $1").bind(id.to_string()).execute(catalog.pool()).await?;
     Ok(())
 }

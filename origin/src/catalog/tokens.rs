@@ -84,11 +84,7 @@ pub async fn find(
     .fetch_optional(catalog.pool())
     .await?;
     row.map(|row| {
-        Ok((
-            accounts::read(&row)?,
-            row.try_get("token_id")?,
-            get_u64_or_null(&row, "last_used_at")?,
-        ))
+        Ok((accounts::read(&row)?, row.try_get("token_id")?, get_u64_or_null(&row, "last_used_at")?))
     })
     .transpose()
 }

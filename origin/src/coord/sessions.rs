@@ -39,9 +39,8 @@ pub struct LocalSessions(Cache<SessionKey, Session>);
 impl LocalSessions {
     /// No sessions yet.
     pub fn new() -> Self {
-        let builder = Cache::builder()
-            .max_capacity(limits::SESSIONS_IN_PROCESS)
-            .time_to_live(limits::SESSION_TTL);
+        let builder =
+            Cache::builder().max_capacity(limits::SESSIONS_IN_PROCESS).time_to_live(limits::SESSION_TTL);
         Self(builder.build())
     }
 }

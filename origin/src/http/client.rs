@@ -46,10 +46,7 @@ impl FromStr for Network {
             return Err(InvalidNetwork);
         }
         let mask = u128::MAX.checked_shl(128 - length - above).unwrap_or(0);
-        Ok(Self {
-            base: bits(address) & mask,
-            mask,
-        })
+        Ok(Self { base: bits(address) & mask, mask })
     }
 }
 
@@ -113,22 +110,13 @@ mod tests {
             ("1.2.3.4", &["9.9.9.9"][..], &[][..], "1.2.3.4"),
             ("10.0.0.1", &["9.9.9.9"], &["10.0.0.0/8"], "9.9.9.9"),
             ("10.0.0.1", &["6.6.6.6, 9.9.9.9"], &["10.0.0.0/8"], "9.9.9.9"),
-            (
-                "10.0.0.1",
-                &["6.6.6.6", "9.9.9.9, 10.0.0.2"],
-                &["10.0.0.0/8"],
-                "9.9.9.9",
-            ),
+            ("10.0.0.1", &["6.6.6.6", "9.9.9.9, 10.0.0.2"], &["10.0.0.0/8"], "9.9.9.9"),
             ("10.0.0.1", &["nonsense"], &["10.0.0.0/8"], "10.0.0.1"),
             ("10.0.0.1", &[], &["10.0.0.0/8"], "10.0.0.1"),
             ("::ffff:10.0.0.1", &["2001:db8::1"], &["10.0.0.1"], "2001:db8::1"),
             ("::1", &["9.9.9.9"], &["::/0"], "9.9.9.9"),
         ] {
-            assert_eq!(
-                seen(peer, forwarded, trusted),
-                client,
-                "{peer} {forwarded:?} {trusted:?}"
-            );
+            assert_eq!(seen(peer, forwarded, trusted), client, "{peer} {forwarded:?} {trusted:?}");
         }
     }
 
