@@ -150,11 +150,16 @@ pub async fn get(catalog: &Catalog, id: AssetId) -> Result<Option<Asset>, Catalo
     row.await?.as_ref().map(read).transpose()
 }
 
-/// Like [`get`], inside a change.
+/// The asset with this id, which no other change touches until this one has ended.
 ///
 /// # Errors
 /// When the catalogue fails.
-pub async fn get_in(tx: &mut Tx, id: AssetId) -> Result<Option<Asset>, CatalogError> {
+pub async fn get_locked(tx: &mut Tx, id: AssetId) -> Result<Option<Asset>, CatalogError> {
+    // What locks a row on both engines is writing it.
+    sqlx::query("UPDATE assets SET updated_at = updated_at WHERE id = $1")
+        .bind(id.to_string())
+        .execute(tx.connection())
+        .await?;
     let row = sqlx::query(select!("WHERE id = $1")).bind(id.to_string()).fetch_optional(tx.connection());
     row.await?.as_ref().map(read).transpose()
 }
