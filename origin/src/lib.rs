@@ -11,7 +11,12 @@ pub mod metrics;
 pub mod http;
 
 pub mod accounts;
-pub mod coord;
 pub mod grants;
+
+pub mod protocol;
+
+pub mod coord;
+pub mod digest;
+pub mod store;
 
 pub mod catalog;

@@ -120,3 +120,72 @@ pub const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(60);
 pub const REMOVALS_PER_ROUND: u32 = 100;
 /// Bytes are left over when nobody has removed them this long after they were let go.
 pub const REMOVAL_GRACE: Duration = Duration::from_secs(60);
+
+// Uploads
+
+/// The largest upload, unless configured otherwise.
+pub const MAX_UPLOAD_BYTES: u64 = 1 << 40;
+/// `Upload-Metadata` as it stands in the header.
+pub const MAX_METADATA_BYTES: usize = 8 * 1024;
+/// Characters of a file name; longer ones are cut.
+pub const MAX_NAME_CHARS: usize = 255;
+/// Parts of one final upload.
+pub const MAX_PARTS: usize = 256;
+/// Bytes collected before they are hashed and written. While one batch is written the next is collected, so an
+/// upload holds two of these and what its connection reads ahead.
+pub const BATCH_BYTES: usize = 128 * 1024;
+/// What is read ahead on an HTTP/1.1 connection of the origin.
+pub const READ_AHEAD_BYTES: usize = 128 * 1024;
+/// A body that brings nothing for this long is over; what came is kept.
+pub const BODY_IDLE: Duration = Duration::from_secs(60);
+/// Bytes written between two syncs of a body that goes on.
+pub const SYNC_EVERY_BYTES: u64 = 8 << 20;
+/// Bytes between two checkpoints in the catalogue of a body that goes on: what a crash makes the origin hash again
+/// at most.
+pub const CHECKPOINT_EVERY_BYTES: u64 = 64 << 20;
+/// Bytes between two hot offsets.
+pub const HOT_OFFSET_EVERY_BYTES: u64 = 4 << 20;
+/// A refused body is read this far, so that its sender gets to read the answer.
+pub const DRAIN_BYTES: u64 = 1 << 20;
+/// And for this long.
+pub const DRAIN_WAIT: Duration = Duration::from_secs(2);
+/// Bytes of a blob read from the store at once.
+pub const READ_PIECE_BYTES: u64 = 256 * 1024;
+/// The head of a file that is looked at to tell what it is.
+pub const SNIFF_BYTES: u64 = 8 * 1024;
+/// `Retry-After` of an upload that has to wait, in seconds.
+pub const UPLOAD_RETRY_S: u32 = 1;
+/// How often finishing an upload is tried while others change it too.
+pub const COMMIT_TRIES: u32 = 5;
+
+// Media
+
+/// Ranges of one request (RFC 9110 section 14.2 allows refusing more).
+pub const MAX_RANGES: usize = 16;
+
+// Coordination
+
+/// A holder that has not stopped this long after it was asked to is pushed aside.
+pub const TAKEOVER_WAIT: Duration = Duration::from_millis(700);
+/// Between two looks at a lease that is held.
+pub const TAKEOVER_POLL: Duration = Duration::from_millis(20);
+/// A lease that is not prolonged runs out.
+pub const LEASE_TTL: Duration = Duration::from_secs(15);
+/// How often leases are prolonged.
+pub const LEASE_RENEW: Duration = Duration::from_secs(4);
+/// How long it is remembered that a writer stopped in order.
+pub const CLEAN_LEASE_TTL: Duration = Duration::from_secs(24 * 3600);
+/// Uploads without a writer whose state the in-process leases remember.
+pub const MAX_IDLE_LEASES: usize = 100_000;
+/// How long a hot offset is kept.
+pub const HOT_OFFSET_TTL: Duration = Duration::from_secs(3600);
+/// Hot offsets kept in process.
+pub const MAX_HOT_OFFSETS: u64 = 100_000;
+/// An operation on Redis that takes longer has failed.
+pub const REDIS_TIMEOUT: Duration = Duration::from_secs(1);
+/// Tries to connect again within one operation.
+pub const REDIS_RECONNECTS: usize = 2;
+/// Between two tries to connect.
+pub const REDIS_RECONNECT_DELAY: Duration = Duration::from_millis(250);
+/// A quiet subscription is asked for a sign of life this often.
+pub const REDIS_PING: Duration = Duration::from_secs(5);

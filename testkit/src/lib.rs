@@ -20,8 +20,11 @@ pub mod process;
 pub mod proxy;
 pub mod random;
 pub mod redis;
+pub mod scene;
+pub mod stubborn;
 pub mod supervise;
 pub mod tus;
+pub mod upload;
 pub mod video;
 pub mod wait;
 
@@ -30,4 +33,6 @@ pub use process::Process;
 pub use proxy::FaultProxy;
 pub use random::Random;
 pub use redis::Redis;
+pub use scene::{Backing, Scene};
+pub use upload::Upload;
 pub use wait::eventually;

@@ -1,7 +1,6 @@
 //! A small tus 1.0 client for tests: one request at a time, each of them visible.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -93,24 +92,4 @@ pub fn path_of(answer: &Response) -> String {
 /// The id of the upload, and so of the asset, at this path.
 pub fn id_of(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
-}
-
-/// The highest offset that was ever acknowledged (invariant 1: it never goes down).
-#[derive(Debug, Default)]
-pub struct Watermark(AtomicU64);
-
-impl Watermark {
-    /// Notes the offset of an answer to a request that was sent when the mark stood at `before`.
-    ///
-    /// # Panics
-    /// When the offset is lower than that: something acknowledged was lost.
-    pub fn note(&self, before: u64, offset: u64) {
-        assert!(offset >= before, "the offset went back from {before} to {offset}");
-        self.0.fetch_max(offset, Ordering::SeqCst);
-    }
-
-    /// The mark; to be read before a request is sent.
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::SeqCst)
-    }
 }

@@ -12,6 +12,7 @@ pub mod keys;
 pub mod purges;
 pub mod removals;
 pub mod tokens;
+pub mod uploads;
 
 use std::borrow::Cow;
 

@@ -1,14 +1,56 @@
-//! What origins share beyond the record: nothing here is lost for good when it is lost.
+//! What origins agree on among themselves while they run: who writes which upload, who is logged in, how far
+//! uploads have come, what to wake up for. None of it is needed to keep a promise: all may be lost at any time
+//! (invariant 2). In Redis for a cluster, in this process for one origin.
 
+pub mod hot;
+pub mod leases;
+pub mod local;
+pub mod redis;
 pub mod sessions;
+pub mod wakeups;
 
-use std::future::Future;
-use std::pin::Pin;
+use std::sync::Arc;
 
-/// A boxed future, for traits that are used as objects.
-pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+pub use crate::store::BoxFuture;
+
+pub use hot::HotOffsets;
+pub use leases::{Lease, LeaseError, Leases};
+pub use sessions::Sessions;
+
+pub use wakeups::{Topic, Wakeups};
+
+/// The four abilities, over one back end.
+#[derive(Clone)]
+pub struct Coordination {
+    /// One writer per upload.
+    pub leases: Arc<dyn Leases>,
+    /// Who is logged in.
+    pub sessions: Arc<dyn Sessions>,
+    /// How far uploads in progress have come.
+    pub hot: Arc<dyn HotOffsets>,
+    /// What waiters are woken for.
+    pub wakeups: Wakeups,
+}
+
+impl Coordination {
+    /// For one origin: all in this process.
+    pub fn local() -> Self {
+        Self {
+            leases: Arc::new(local::LocalLeases::default()),
+            sessions: Arc::new(sessions::LocalSessions::new()),
+            hot: Arc::new(local::LocalHotOffsets::default()),
+            wakeups: Wakeups::local(),
+        }
+    }
+}
 
 /// Redis does not answer, or not sensibly. The same call may succeed later.
 #[derive(Debug, thiserror::Error)]
 #[error("the coordination service is not available")]
 pub struct CoordError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+
+impl CoordError {
+    fn new(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self(cause.into())
+    }
+}

@@ -1,0 +1,295 @@
+//! Uploads. A row changes only under its fence: a writer that was pushed aside changes nothing (invariant 3).
+
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+use tidegate_wire::AssetId;
+
+use super::{AccountId, Catalog, CatalogError, Tx, get_parsed, get_u64, get_u64_or_null, to_db};
+use crate::digest::Checkpoint;
+use crate::protocol::UploadKind;
+use crate::store::Segment;
+
+/// Where an upload is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UploadState {
+    /// It takes bytes.
+    Open,
+    /// It is finished; its asset, unless it is a part, is in the catalogue.
+    Complete,
+    /// It was ended by its owner; the bytes are gone.
+    Terminated,
+}
+
+/// An upload of the catalogue.
+#[derive(Debug, Clone)]
+pub struct Upload {
+    /// Its id, and that of the asset it becomes.
+    pub id: AssetId,
+    /// Whose it is; `None` for an anonymous one.
+    pub owner: Option<AccountId>,
+    /// Bytes in all, if known.
+    pub length: Option<u64>,
+    /// `Upload-Metadata` as received.
+    pub metadata: Option<String>,
+    /// What kind.
+    pub kind: UploadKind,
+    /// `Upload-Concat` as received.
+    pub concat: Option<String>,
+    /// Where a part begins in its file, if the client said so.
+    pub part_offset: Option<u64>,
+    /// Whether a SHA-256 is made too.
+    pub want_sha256: bool,
+    /// Raised when a writer is pushed aside; also the number of the segment being written.
+    pub fence: u64,
+    /// Segments that are not written any more, in order.
+    pub segments: Vec<Segment>,
+    /// Bytes that were kept when the row was last written; the disk may have more, never less.
+    pub checkpoint_offset: u64,
+    /// The digest so far.
+    pub checkpoint: Checkpoint,
+    /// Where it is in its life.
+    pub state: UploadState,
+    /// Milliseconds since 1970.
+    pub created_at: u64,
+}
+
+/// An upload as it enters the catalogue.
+#[derive(Debug, Clone)]
+pub struct NewUpload {
+    /// Its id.
+    pub id: AssetId,
+    /// Whose it is.
+    pub owner: Option<AccountId>,
+    /// Bytes in all, if known.
+    pub length: Option<u64>,
+    /// `Upload-Metadata` as received.
+    pub metadata: Option<String>,
+    /// What kind.
+    pub kind: UploadKind,
+    /// `Upload-Concat` as received.
+    pub concat: Option<String>,
+    /// Where a part begins in its file, if the client said so.
+    pub part_offset: Option<u64>,
+    /// Whether a SHA-256 is made too.
+    pub want_sha256: bool,
+    /// Milliseconds since 1970.
+    pub created_at: u64,
+}
+
+/// The fence of an upload nobody was ever pushed aside from.
+pub const FIRST_FENCE: u64 = 1;
+
+const fn kind_name(kind: UploadKind) -> &'static str {
+    match kind {
+        UploadKind::Single => "single",
+        UploadKind::Partial => "partial",
+        UploadKind::Final => "final",
+    }
+}
+
+/// Adds an open upload without bytes.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn insert(tx: &mut Tx, new: &NewUpload) -> Result<(), CatalogError> {
+    let start = Checkpoint::at(new.part_offset.unwrap_or(0));
+    sqlx::query(
+        "INSERT INTO uploads (id, owner, length, metadata, kind, concat, part_offset, want_sha256, fence, segments,
+                              checkpoint_offset, checkpoint, state, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, '[]', 0, $10, 'open', $11, $11)",
+    )
+    .bind(new.id.to_string())
+    .bind(new.owner.as_ref().map(|owner| owner.as_str().to_owned()))
+    .bind(new.length.map(to_db))
+    .bind(new.metadata.clone())
+    .bind(kind_name(new.kind))
+    .bind(new.concat.clone())
+    .bind(new.part_offset.map(to_db))
+    .bind(i64::from(new.want_sha256))
+    .bind(to_db(FIRST_FENCE))
+    .bind(start.encode())
+    .bind(to_db(new.created_at))
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// The upload with this id.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn get(catalog: &Catalog, id: AssetId) -> Result<Option<Upload>, CatalogError> {
+    let row = sqlx::query(
+        "SELECT id, owner, length, metadata, kind, concat, part_offset, want_sha256, fence, segments,
+                checkpoint_offset, checkpoint, state, created_at
+         FROM uploads WHERE id = $1",
+    )
+    .bind(id.to_string())
+    .fetch_optional(catalog.pool());
+    row.await?.as_ref().map(read).transpose()
+}
+
+/// The open uploads of an account, newest first.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn list_open(
+    catalog: &Catalog,
+    owner: &AccountId,
+    limit: u32,
+) -> Result<Vec<Upload>, CatalogError> {
+    let rows = sqlx::query(
+        "SELECT id, owner, length, metadata, kind, concat, part_offset, want_sha256, fence, segments,
+                checkpoint_offset, checkpoint, state, created_at
+         FROM uploads WHERE owner = $1 AND state = 'open' ORDER BY id DESC LIMIT $2",
+    )
+    .bind(owner.as_str())
+    .bind(i64::from(limit))
+    .fetch_all(catalog.pool())
+    .await?;
+    rows.iter().map(read).collect()
+}
+
+/// Raises the fence from `fence`: whoever wrote under it is pushed aside, and its segment counts for `sealed`.
+///
+/// `false` when someone else changed the upload first, or acknowledged bytes past what was sealed; look again.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn raise_fence(
+    catalog: &Catalog,
+    id: AssetId,
+    fence: u64,
+    sealed: &[Segment],
+    now_ms: u64,
+) -> Result<bool, CatalogError> {
+    let done = sqlx::query(
+        "UPDATE uploads SET fence = fence + 1, segments = $1, updated_at = $2
+         WHERE id = $3 AND fence = $4 AND state = 'open' AND checkpoint_offset <= $5",
+    )
+    .bind(encode_segments(sealed))
+    .bind(to_db(now_ms))
+    .bind(id.to_string())
+    .bind(to_db(fence))
+    .bind(to_db(crate::store::total_bytes(sealed)))
+    .execute(catalog.pool())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Notes how far an upload has come. `false` when the fence was raised meanwhile: nothing may be acknowledged.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn checkpoint(
+    catalog: &Catalog,
+    upload: &Upload,
+    offset: u64,
+    checkpoint: &Checkpoint,
+    now_ms: u64,
+) -> Result<bool, CatalogError> {
+    let done = sqlx::query(
+        "UPDATE uploads SET checkpoint_offset = $1, checkpoint = $2, length = $3, updated_at = $4
+         WHERE id = $5 AND fence = $6 AND state = 'open'",
+    )
+    .bind(to_db(offset))
+    .bind(checkpoint.encode())
+    .bind(upload.length.map(to_db))
+    .bind(to_db(now_ms))
+    .bind(upload.id.to_string())
+    .bind(to_db(upload.fence))
+    .execute(catalog.pool())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Makes an upload complete. `false` when the fence was raised meanwhile, or it was complete already.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn complete(
+    tx: &mut Tx,
+    upload: &Upload,
+    segments: &[Segment],
+    checkpoint: &Checkpoint,
+    now_ms: u64,
+) -> Result<bool, CatalogError> {
+    let size = to_db(crate::store::total_bytes(segments));
+    let done = sqlx::query(
+        "UPDATE uploads SET state = 'complete', length = $1, checkpoint_offset = $1, checkpoint = $2, segments = $3,
+                            updated_at = $4
+         WHERE id = $5 AND fence = $6 AND state = 'open'",
+    )
+    .bind(size)
+    .bind(checkpoint.encode())
+    .bind(encode_segments(segments))
+    .bind(to_db(now_ms))
+    .bind(upload.id.to_string())
+    .bind(to_db(upload.fence))
+    .execute(tx.connection())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Ends an upload for good, whatever its state; raises the fence, so that a writer that hangs commits nothing.
+/// `false` when there is none, or it was ended before.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn terminate(tx: &mut Tx, id: AssetId, now_ms: u64) -> Result<bool, CatalogError> {
+    let done = sqlx::query(
+        "UPDATE uploads SET state = 'terminated', fence = fence + 1, updated_at = $1
+         WHERE id = $2 AND state <> 'terminated'",
+    )
+    .bind(to_db(now_ms))
+    .bind(id.to_string())
+    .execute(tx.connection())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Segments as the catalogue keeps them.
+pub fn encode_segments(segments: &[Segment]) -> String {
+    // Numbers in a list of structs cannot fail to serialise.
+    serde_json::to_string(segments).unwrap_or_default()
+}
+
+/// Reads what [`encode_segments`] wrote.
+///
+/// # Errors
+/// [`CatalogError::Unreadable`].
+pub fn decode_segments(text: &str) -> Result<Vec<Segment>, CatalogError> {
+    serde_json::from_str(text).map_err(|_| CatalogError::Unreadable { column: "segments" })
+}
+
+fn read(row: &AnyRow) -> Result<Upload, CatalogError> {
+    let kind = match row.try_get::<String, _>("kind")?.as_str() {
+        "single" => UploadKind::Single,
+        "partial" => UploadKind::Partial,
+        "final" => UploadKind::Final,
+        _ => return Err(CatalogError::Unreadable { column: "kind" }),
+    };
+    let state = match row.try_get::<String, _>("state")?.as_str() {
+        "open" => UploadState::Open,
+        "complete" => UploadState::Complete,
+        "terminated" => UploadState::Terminated,
+        _ => return Err(CatalogError::Unreadable { column: "state" }),
+    };
+    let checkpoint = Checkpoint::decode(&row.try_get::<String, _>("checkpoint")?);
+    Ok(Upload {
+        id: get_parsed(row, "id")?,
+        owner: row.try_get::<Option<String>, _>("owner")?.map(AccountId::new),
+        length: get_u64_or_null(row, "length")?,
+        metadata: row.try_get("metadata")?,
+        kind,
+        concat: row.try_get("concat")?,
+        part_offset: get_u64_or_null(row, "part_offset")?,
+        want_sha256: get_u64(row, "want_sha256")? != 0,
+        fence: get_u64(row, "fence")?,
+        segments: decode_segments(&row.try_get::<String, _>("segments")?)?,
+        checkpoint_offset: get_u64(row, "checkpoint_offset")?,
+        checkpoint: checkpoint.map_err(|_| CatalogError::Unreadable { column: "checkpoint" })?,
+        state,
+        created_at: get_u64(row, "created_at")?,
+    })
+}

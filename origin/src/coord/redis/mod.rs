@@ -1,0 +1,38 @@
+//! Coordination through Redis. Every key begins with `tidegate:` and has an expiry.
+
+mod hot;
+mod leases;
+mod link;
+mod sessions;
+
+use std::sync::Arc;
+
+use redis::IntoConnectionInfo as _;
+use tidegate_serve::Entropy;
+use tokio_util::sync::CancellationToken;
+
+use super::{CoordError, Coordination};
+
+/// Connects to Redis at `url`. It need not be up: what needs it fails until it is, and everything else goes on.
+/// `shutdown` ends the tasks that listen and renew.
+///
+/// # Errors
+/// When `url` is not a Redis URL.
+pub fn connect(
+    url: &str,
+    entropy: &Entropy,
+    shutdown: &CancellationToken,
+) -> Result<Coordination, CoordError> {
+    let info = url.into_connection_info().map_err(|error| CoordError::new(error))?;
+    let link = link::Link::open(info, entropy)?;
+    let leases = leases::RedisLeases::new(link.clone());
+    let wakeups = link.wakeups();
+    tokio::spawn(link.clone().listen(leases.clone(), wakeups.clone(), shutdown.clone()));
+    tokio::spawn(leases.clone().renew(shutdown.clone()));
+    Ok(Coordination {
+        leases: Arc::new(leases),
+        sessions: Arc::new(sessions::RedisSessions::new(link.clone())),
+        hot: Arc::new(hot::RedisHotOffsets::new(link)),
+        wakeups,
+    })
+}
