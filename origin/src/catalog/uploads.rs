@@ -189,7 +189,7 @@ pub async fn checkpoint(
     now_ms: u64,
 ) -> Result<bool, CatalogError> {
     let done = sqlx::query(
-        "UPDATE uploads SET checkpoint_offset = $1, checkpoint = $2, length = $3, updated_at = $4
+        "UPDATE uploads SET checkpoint_offset = $1, checkpoint = $2, length = COALESCE($3, length), updated_at = $4
          WHERE id = $5 AND fence = $6 AND state = 'open'",
     )
     .bind(to_db(offset))
