@@ -1,3 +1,66 @@
-//! The HTTP surface, one file a noun; each begins with its router.
+//! The HTTP surface, one file a noun; each begins with its router. The router owns no listener: tests run the same.
 
 pub mod client;
+pub mod envelope;
+
+pub mod auth;
+pub mod error;
+pub mod extract;
+pub mod timestamp;
+
+pub mod accounts;
+pub mod assets;
+pub mod edges;
+pub mod grants;
+pub mod health;
+pub mod internal;
+pub mod purges;
+pub mod sessions;
+pub mod tokens;
+pub mod watch;
+
+use std::sync::Arc;
+
+use axum::response::{IntoResponse, Response};
+use axum::{Router, middleware};
+use http::HeaderValue;
+use http::header::CACHE_CONTROL;
+use tidegate_wire::Code;
+
+use self::error::ApiError;
+use crate::app::App;
+
+/// Everything the origin answers on its public port.
+pub fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .merge(health::router())
+        .merge(accounts::router())
+        .merge(sessions::router())
+        .merge(tokens::router())
+        .merge(assets::router())
+        .merge(grants::router())
+        .merge(purges::router())
+        .merge(edges::router())
+        .merge(internal::router())
+        .merge(watch::router())
+        .method_not_allowed_fallback(async || ApiError::from(Code::MethodNotAllowed))
+        .fallback(async || ApiError::from(Code::NotFound))
+        .layer(middleware::from_fn_with_state(app.clone(), envelope::envelope))
+        .with_state(app)
+}
+
+/// An answer that is for the one who asked, now.
+fn no_store(response: impl IntoResponse) -> Response {
+    let mut response = response.into_response();
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// A name for people: not empty, not too long, nothing that is not seen.
+fn check_name(field: &str, name: &str, most_chars: usize) -> Result<(), ApiError> {
+    let chars = name.chars().count();
+    if (1..=most_chars).contains(&chars) && !name.chars().any(char::is_control) && !name.trim().is_empty() {
+        return Ok(());
+    }
+    Err(ApiError::field(format!("{field}: 1 to {most_chars} characters, not only spaces, no control characters")))
+}

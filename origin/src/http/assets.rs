@@ -1,0 +1,166 @@
+//! `/api/v1/assets`: what an account has uploaded.
+//!
+//! Another's asset and one that does not exist get the same answer.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use tidegate_wire::purge::PurgeTargets;
+use tidegate_wire::{AssetId, Code, Digest};
+
+use super::auth::Authenticated;
+use super::error::ApiError;
+use super::extract::{AssetPath, Json, Params};
+use super::timestamp::Timestamp;
+use super::{check_name, no_store};
+use crate::app::App;
+use crate::catalog::removals::{self, Removal};
+use crate::catalog::{Account, Asset, Visibility, assets, purges};
+use crate::limits;
+
+pub(super) fn router() -> Router<Arc<App>> {
+    Router::new()
+        .route("/api/v1/assets", get(list))
+        .route("/api/v1/assets/{id}", get(show).patch(change).delete(remove))
+}
+
+/// An asset as the API shows it.
+#[derive(Serialize)]
+struct Shown {
+    id: AssetId,
+    name: String,
+    size_bytes: u64,
+    digest: Digest,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sha256: Option<String>,
+    content_type: String,
+    visibility: Visibility,
+    created_at: Timestamp,
+}
+
+impl From<Asset> for Shown {
+    fn from(asset: Asset) -> Self {
+        Self {
+            id: asset.id,
+            name: asset.name,
+            size_bytes: asset.size_bytes,
+            digest: asset.digest,
+            sha256: asset.sha256,
+            content_type: asset.content_type,
+            visibility: asset.visibility,
+            created_at: Timestamp(asset.created_at),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Page {
+    limit: Option<u32>,
+    /// The last asset of the page before.
+    cursor: Option<String>,
+}
+
+#[derive(Serialize)]
+struct List {
+    assets: Vec<Shown>,
+    next_cursor: Option<AssetId>,
+}
+
+async fn list(
+    State(app): State<Arc<App>>,
+    Authenticated(account): Authenticated,
+    Params(page): Params<Page>,
+) -> Result<Response, ApiError> {
+    let limit = page.limit.unwrap_or(limits::PAGE_ASSETS);
+    if !(1..=limits::PAGE_ASSETS_MAX).contains(&limit) {
+        return Err(ApiError::field(format!("limit: 1 to {}", limits::PAGE_ASSETS_MAX)));
+    }
+    let before = page.cursor.map(|cursor| cursor.parse::<AssetId>()).transpose();
+    let before = before.map_err(|_| ApiError::field("cursor: take it from `next_cursor` of the page before"))?;
+    // One more than asked, to know whether there is a next page.
+    let mut found = assets::list(&app.catalog, &account.id, before, limit + 1).await?;
+    let asked = usize::try_from(limit).unwrap_or(usize::MAX);
+    let next_cursor = (found.len() > asked).then(|| found[asked - 1].id);
+    found.truncate(asked);
+    let assets = found.into_iter().map(Shown::from).collect();
+    Ok(no_store(axum::Json(List { assets, next_cursor })))
+}
+
+async fn show(
+    State(app): State<Arc<App>>,
+    Authenticated(account): Authenticated,
+    AssetPath(id): AssetPath,
+) -> Result<Response, ApiError> {
+    let asset = owned(assets::get(&app.catalog, id).await?, &account)?;
+    Ok(no_store(axum::Json(Shown::from(asset))))
+}
+
+/// The asset, if it is there and the account's.
+pub(super) fn owned(asset: Option<Asset>, account: &Account) -> Result<Asset, ApiError> {
+    asset.filter(|asset| asset.owner.as_ref() == Some(&account.id)).ok_or_else(|| Code::AssetNotFound.into())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Change {
+    name: Option<String>,
+    visibility: Option<Visibility>,
+}
+
+async fn change(
+    State(app): State<Arc<App>>,
+    Authenticated(account): Authenticated,
+    AssetPath(id): AssetPath,
+    Json(change): Json<Change>,
+) -> Result<Response, ApiError> {
+    if let Some(name) = &change.name {
+        check_name("name", name, limits::ASSET_NAME_CHARS)?;
+    }
+    let now_ms = app.clock.unix_ms();
+    let mut tx = app.catalog.begin().await?;
+    let mut asset = owned(assets::get_locked(&mut tx, id).await?, &account)?;
+    let before = (asset.name.clone(), asset.visibility);
+    asset.name = change.name.unwrap_or(asset.name);
+    asset.visibility = change.visibility.unwrap_or(asset.visibility);
+    // Edges keep the visibility and the name (in Content-Disposition) with the object: they must forget it when it
+    // narrows, and are told whenever it changes.
+    let changed = before != (asset.name.clone(), asset.visibility);
+    if changed {
+        assets::update(&mut tx, id, &asset.name, asset.visibility, now_ms).await?;
+        purges::append(&mut tx, &of_asset(id), Some(&account.id), now_ms).await?;
+    }
+    tx.commit().await?;
+    if changed {
+        app.announce_purge();
+    }
+    Ok(no_store(axum::Json(Shown::from(asset))))
+}
+
+async fn remove(
+    State(app): State<Arc<App>>,
+    Authenticated(account): Authenticated,
+    AssetPath(id): AssetPath,
+) -> Result<Response, ApiError> {
+    let now_ms = app.clock.unix_ms();
+    let mut tx = app.catalog.begin().await?;
+    let asset = owned(assets::get_locked(&mut tx, id).await?, &account)?;
+    let removal = Removal { id, segments: asset.segments };
+    assets::delete(&mut tx, id).await?;
+    removals::insert(&mut tx, &removal, now_ms).await?;
+    purges::append(&mut tx, &of_asset(id), Some(&account.id), now_ms).await?;
+    tx.commit().await?;
+    app.announce_purge();
+    tracing::info!(account.id = %account.id, asset.id = %id, "asset.deleted");
+    app.remove_bytes(&removal).await;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+fn of_asset(id: AssetId) -> PurgeTargets {
+    PurgeTargets { assets: vec![id], ..PurgeTargets::default() }
+}

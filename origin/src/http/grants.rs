@@ -1,0 +1,83 @@
+//! `/api/v1/assets/{id}/grants`: permission to play a private asset for a while.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::post;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use tidegate_wire::{AssetId, grant};
+
+use super::assets::owned;
+use super::auth::Authenticated;
+use super::error::ApiError;
+use super::extract::{AssetPath, Json};
+use super::no_store;
+use super::timestamp::Timestamp;
+use crate::app::App;
+use crate::catalog::assets;
+use crate::limits;
+
+pub(super) fn router() -> Router<Arc<App>> {
+    Router::new().route("/api/v1/assets/{id}/grants", post(create))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Create {
+    minutes: f64,
+}
+
+#[derive(Serialize)]
+struct Created {
+    path: String,
+    expires_at: Timestamp,
+}
+
+async fn create(
+    State(app): State<Arc<App>>,
+    Authenticated(account): Authenticated,
+    AssetPath(id): AssetPath,
+    Json(create): Json<Create>,
+) -> Result<Response, ApiError> {
+    let lasts = duration(create.minutes)?;
+    owned(assets::get(&app.catalog, id).await?, &account)?;
+    let (path, expires_at) = source_path(&app, id, lasts);
+    Ok(no_store((StatusCode::CREATED, axum::Json(Created { path, expires_at }))))
+}
+
+fn duration(minutes: f64) -> Result<Duration, ApiError> {
+    let lasts = Duration::try_from_secs_f64(minutes * 60.0).unwrap_or_default();
+    if lasts.is_zero() || lasts > limits::GRANT_LONGEST {
+        let most = limits::GRANT_LONGEST.as_secs() / 60;
+        return Err(ApiError::field(format!("minutes: more than 0, at most {most}")));
+    }
+    Ok(lasts)
+}
+
+/// Where the asset's bytes are read with a grant that lasts so long, and until when. Grants expire on whole seconds:
+/// the next one after the time asked for.
+pub(super) fn source_path(app: &App, id: AssetId, lasts: Duration) -> (String, Timestamp) {
+    let lasts_ms = u64::try_from(lasts.as_millis()).unwrap_or(u64::MAX);
+    let expires_s = app.clock.unix_ms().saturating_add(lasts_ms).div_ceil(1000);
+    let expires_s = u32::try_from(expires_s).unwrap_or(u32::MAX);
+    let grant = app.grants.sign(&id.media_prefix(), expires_s);
+    (grant::granted_path(&grant, &id.source_path()), Timestamp(u64::from(expires_s) * 1000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn minutes_may_be_fractions_within_limits() {
+        assert_eq!(duration(0.05).unwrap(), Duration::from_secs(3));
+        assert_eq!(duration(10_080.0).unwrap(), limits::GRANT_LONGEST);
+        for minutes in [0.0, -1.0, 10_081.0, 1e300, f64::INFINITY, f64::NAN] {
+            assert!(duration(minutes).is_err(), "{minutes}");
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! `/api/v1/purges`: have every edge forget something.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::{get, post};
+use http::{StatusCode, Uri};
+use serde::{Deserialize, Serialize};
+use tidegate_wire::purge::PurgeTargets;
+use tidegate_wire::{AssetId, Code, Problem, grant};
+
+use super::assets::owned;
+use super::auth::Authenticated;
+use super::edges::is_alive;
+use super::error::ApiError;
+use super::extract::{Json, Segment};
+use super::no_store;
+use super::timestamp::Timestamp;
+use crate::app::App;
+use crate::catalog::{assets, edges, purges};
+use crate::limits;
+
+pub(super) fn router() -> Router<Arc<App>> {
+    Router::new().route("/api/v1/purges", post(create)).route("/api/v1/purges/{id}", get(show))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Create {
+    #[serde(default)]
+    assets: Vec<AssetId>,
+    #[serde(default)]
+    urls: Vec<String>,
+    #[serde(default)]
+    prefixes: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Created {
+    id: u64,
+}
+
+/// Owners purge their own assets; anything else takes an administrator.
+async fn create(
+    State(app): State<Arc<App>>,
+    Authenticated(account): Authenticated,
+    Json(create): Json<Create>,
+) -> Result<Response, ApiError> {
+    let targets = read_targets(create)?;
+    if !account.is_admin {
+        if !targets.urls.is_empty() || !targets.prefixes.is_empty() {
+            let why = "purging by `urls` or `prefixes` takes an administrator; purge your own `assets`";
+            return Err(Problem::from(Code::Forbidden).detail(why).into());
+        }
+        for &id in &targets.assets {
+            owned(assets::get(&app.catalog, id).await?, &account)?;
+        }
+    }
+    let mut tx = app.catalog.begin().await?;
+    let id = purges::append(&mut tx, &targets, Some(&account.id), app.clock.unix_ms()).await?;
+    tx.commit().await?;
+    app.announce_purge();
+    tracing::info!(account.id = %account.id, purge.seq = id, "purge.asked");
+    Ok(no_store((StatusCode::ACCEPTED, axum::Json(Created { id }))))
+}
+
+fn read_targets(create: Create) -> Result<PurgeTargets, ApiError> {
+    let count = create.assets.len() + create.urls.len() + create.prefixes.len();
+    if !(1..=limits::PURGE_TARGETS).contains(&count) {
+        let most = limits::PURGE_TARGETS;
+        return Err(ApiError::field(format!("name 1 to {most} `assets`, `urls` and `prefixes` in all")));
+    }
+    let paths = |texts: Vec<String>, field: &str| {
+        let path = |text: &String| cached_path(text).ok_or_else(|| ApiError::field(format!(
+            "{field}: a URL, or a path that begins with `/`, of at most {} bytes", limits::PURGE_URL_BYTES
+        )));
+        texts.iter().map(path).collect::<Result<Vec<_>, _>>()
+    };
+    Ok(PurgeTargets {
+        assets: create.assets,
+        urls: paths(create.urls, "urls")?,
+        prefixes: paths(create.prefixes, "prefixes")?,
+    })
+}
+
+/// What edges keep an object by: the path with its query, without the host and without a grant.
+fn cached_path(text: &str) -> Option<String> {
+    if text.len() > limits::PURGE_URL_BYTES {
+        return None;
+    }
+    let uri: Uri = text.parse().ok()?;
+    let is_url = matches!(uri.scheme_str(), Some("http" | "https")) && uri.authority().is_some();
+    let path = uri.path_and_query().filter(|_| is_url || text.starts_with('/'))?.as_str();
+    Some(grant::split_path(path).map_or(path, |(_, rest)| rest).to_owned())
+}
+
+#[derive(Serialize)]
+struct Shown {
+    id: u64,
+    created_at: Timestamp,
+    #[serde(flatten)]
+    targets: PurgeTargets,
+    /// Every edge that is alive has applied it.
+    applied: bool,
+    edges: Vec<OnEdge>,
+}
+
+#[derive(Serialize)]
+struct OnEdge {
+    url: String,
+    applied: bool,
+    alive: bool,
+}
+
+/// Which edges have applied it. One that is not alive applies it before it serves again.
+async fn show(
+    State(app): State<Arc<App>>,
+    Authenticated(account): Authenticated,
+    Segment(id): Segment,
+) -> Result<Response, ApiError> {
+    let id: u64 = id.parse().map_err(|_| Code::NotFound)?;
+    let purge = purges::get(&app.catalog, id).await?;
+    let purge = purge
+        .filter(|purge| account.is_admin || purge.account.as_ref() == Some(&account.id))
+        .ok_or(Code::NotFound)?;
+    let now_ms = app.clock.unix_ms();
+    let edges: Vec<OnEdge> = edges::list(&app.catalog)
+        .await?
+        .into_iter()
+        .map(|edge| OnEdge {
+            applied: edge.heartbeat.purge_cursor >= id,
+            alive: is_alive(&edge, now_ms),
+            url: edge.heartbeat.url,
+        })
+        .collect();
+    Ok(no_store(axum::Json(Shown {
+        id,
+        created_at: Timestamp(purge.created_at),
+        targets: purge.record.targets,
+        applied: edges.iter().all(|edge| edge.applied || !edge.alive),
+        edges,
+    })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_what_edges_keep_objects_by() {
+        for (text, path) in [
+            ("/a/b?c=d", Some("/a/b?c=d")),
+            ("https://cdn.example/a/b?c=d", Some("/a/b?c=d")),
+            ("http://cdn.example", Some("/")),
+            ("/g/xyz/media/1/source", Some("/media/1/source")),
+            ("https://cdn.example/g/xyz/media/1/source", Some("/media/1/source")),
+            ("a/b", None),
+            ("", None),
+            ("ftp://a/b", None),
+            ("cdn.example:443", None),
+        ] {
+            assert_eq!(cached_path(text).as_deref(), path, "{text}");
+        }
+        assert_eq!(cached_path(&format!("/{}", "x".repeat(limits::PURGE_URL_BYTES))), None);
+    }
+}

@@ -1,0 +1,103 @@
+//! `/api/v1/tokens`: API tokens of the account that asks.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, post};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use super::auth::Authenticated;
+use super::error::ApiError;
+use super::extract::{Json, Segment};
+use super::timestamp::Timestamp;
+use super::{check_name, no_store};
+use crate::accounts::secret;
+use crate::app::App;
+use crate::catalog::tokens::{self, Token};
+use crate::limits;
+use tidegate_wire::Code;
+
+pub(super) fn router() -> Router<Arc<App>> {
+    Router::new()
+        .route("/api/v1/tokens", post(create).get(list))
+        .route("/api/v1/tokens/{id}", delete(remove))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Create {
+    name: String,
+}
+
+#[derive(Serialize)]
+struct Created {
+    id: String,
+    name: String,
+    /// Shown this once: only its hash is kept.
+    token: String,
+}
+
+async fn create(
+    State(app): State<Arc<App>>,
+    Authenticated(account): Authenticated,
+    Json(create): Json<Create>,
+) -> Result<Response, ApiError> {
+    check_name("name", &create.name, limits::TOKEN_NAME_CHARS)?;
+    let now_ms = app.clock.unix_ms();
+    let token = Token {
+        id: secret::new_id(now_ms, &app.entropy),
+        account_id: account.id,
+        name: create.name,
+        created_at: now_ms,
+        last_used_at: None,
+    };
+    let text = secret::new_token(&app.entropy);
+    let mut tx = app.catalog.begin().await?;
+    if !tokens::insert(&mut tx, &token, &secret::hash_hex(&text), limits::TOKENS_PER_ACCOUNT).await? {
+        let most = limits::TOKENS_PER_ACCOUNT;
+        return Err(ApiError::field(format!("name: an account has at most {most} tokens; delete one first")));
+    }
+    tx.commit().await?;
+    tracing::info!(account.id = %token.account_id, token.id = token.id, "token.made");
+    let created = Created { id: token.id, name: token.name, token: text };
+    Ok(no_store((StatusCode::CREATED, axum::Json(created))))
+}
+
+#[derive(Serialize)]
+struct Listed {
+    id: String,
+    name: String,
+    created_at: Timestamp,
+    last_used_at: Option<Timestamp>,
+}
+
+#[derive(Serialize)]
+struct List {
+    tokens: Vec<Listed>,
+}
+
+async fn list(State(app): State<Arc<App>>, Authenticated(account): Authenticated) -> Result<Response, ApiError> {
+    let tokens = tokens::list(&app.catalog, &account.id).await?;
+    let tokens = tokens.into_iter().map(|token| Listed {
+        id: token.id,
+        name: token.name,
+        created_at: Timestamp(token.created_at),
+        last_used_at: token.last_used_at.map(Timestamp),
+    });
+    Ok(no_store(axum::Json(List { tokens: tokens.collect() })))
+}
+
+async fn remove(
+    State(app): State<Arc<App>>,
+    Authenticated(account): Authenticated,
+    Segment(id): Segment,
+) -> Result<Response, ApiError> {
+    if id.contains('\0') || !tokens::delete(&app.catalog, &account.id, &id).await? {
+        return Err(Code::NotFound.into());
+    }
+    tracing::info!(account.id = %account.id, token.id = id, "token.deleted");
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
