@@ -69,7 +69,8 @@ CREATE INDEX assets_by_owner ON assets (owner, id);
 -- Bytes that nothing refers to any more and that are still to be removed from the store.
 CREATE TABLE removals (
     id TEXT PRIMARY KEY,
-    segments TEXT NOT NULL,
+    -- Segments with numbers up to this.
+    last_segment BIGINT NOT NULL,
     created_at BIGINT NOT NULL
 );
 

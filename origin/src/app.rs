@@ -1,12 +1,12 @@
-//! The origin put together: what every request may use, and what runs beside them.
+//! The origin put together: what every request may use.
 
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tidegate_serve::admin::Readiness;
 use tidegate_serve::{Clock, Entropy};
-use tidegate_wire::AssetId;
-use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::accounts::first;
 use crate::accounts::password::{PasswordError, Passwords};
@@ -15,9 +15,10 @@ use crate::accounts::throttle::Throttle;
 use crate::catalog::removals::{self, Removal};
 use crate::catalog::{Catalog, CatalogError};
 use crate::config::OriginConfig;
-use crate::coord::sessions::{LocalSessions, Sessions};
+use crate::coord::{self, CoordError, Coordination, Topic};
 use crate::grants::{GrantKeys, KeysError};
 use crate::metrics::Metrics;
+use crate::store::{BlobStore, LocalStore};
 
 /// Why an origin does not start.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +26,23 @@ pub enum StartError {
     /// The catalogue.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
+    /// Redis.
+    #[error("the Redis URL cannot be used")]
+    Coord(#[from] CoordError),
+    /// No store of a known kind.
+    #[error("a store is file:///DIR, not {url}")]
+    StoreUrl {
+        /// What was given.
+        url: String,
+    },
+    /// The store.
+    #[error("the blob store cannot be opened at {path}")]
+    Store {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The grant keys.
     #[error("the grant keys cannot be had")]
     Keys(#[from] KeysError),
@@ -49,7 +67,7 @@ pub enum StartError {
     #[error("cannot listen on {address}")]
     Listen {
         /// Which.
-        address: std::net::SocketAddr,
+        address: SocketAddr,
         /// Why.
         source: std::io::Error,
     },
@@ -63,28 +81,31 @@ pub struct App {
     pub clock: Clock,
     /// Randomness.
     pub entropy: Entropy,
+    /// Cancelled when the origin is to stop.
+    pub shutdown: CancellationToken,
     /// What is counted.
     pub metrics: Metrics,
     /// What keeps this origin from being ready.
     pub readiness: Readiness,
     /// The record.
     pub catalog: Catalog,
-    /// Who is logged in.
-    pub sessions: Arc<dyn Sessions>,
+    /// Leases, sessions, hot offsets, wake-ups.
+    pub coord: Coordination,
+    /// The bytes.
+    pub store: Arc<dyn BlobStore>,
     /// Password hashes.
     pub passwords: Passwords,
     /// What slows guessing.
     pub throttle: Throttle,
     /// Makes and checks grants.
     pub grants: GrantKeys,
-    /// Wakes requests that wait for a purge.
-    purged: Notify,
     /// SHA-256 of the fleet key.
     fleet_key: Option<[u8; 32]>,
 }
 
 impl App {
-    /// Connects to everything, brings the catalogue up to date and makes what a first start makes.
+    /// Connects to everything, brings the catalogue up to date and makes what a first start makes. `shutdown` ends
+    /// what runs in the background.
     ///
     /// # Errors
     /// The first part that does not work.
@@ -92,27 +113,32 @@ impl App {
         config: OriginConfig,
         clock: Clock,
         entropy: Entropy,
+        shutdown: CancellationToken,
     ) -> Result<Arc<Self>, StartError> {
         let fleet_key = config.read_fleet_key().map_err(StartError::FleetKey)?;
         let metrics = Metrics::new()?;
+        let store = open_store(&config)?;
+        let coord = match &config.redis_url {
+            Some(url) => coord::redis::connect(url, &entropy, &shutdown)?,
+            None => Coordination::local(),
+        };
         let catalog = Catalog::connect(&config.database).await?;
-        let passwords = Passwords::new(entropy.clone(), metrics.password_hashes.clone())
-            .await
-            .map_err(StartError::Password)?;
-        let grants = GrantKeys::open(catalog.clone(), clock.clone()).await?;
+        let hashes = metrics.password_hashes.clone();
+        let passwords = Passwords::new(entropy.clone(), hashes).await.map_err(StartError::Password)?;
         let app = Arc::new(Self {
+            grants: GrantKeys::open(catalog.clone(), clock.clone()).await?,
             throttle: Throttle::new(clock.clone()),
+            fleet_key: fleet_key.map(|key| secret::hash(key.reveal())),
+            readiness: Readiness::new(),
+            config,
             clock,
             entropy,
+            shutdown,
             metrics,
-            readiness: Readiness::new(),
             catalog,
-            sessions: Arc::new(LocalSessions::new()),
+            coord,
+            store,
             passwords,
-            grants,
-            purged: Notify::new(),
-            fleet_key: fleet_key.map(|key| secret::hash(key.reveal())),
-            config,
         });
         first::make_admin(&app).await?;
         Ok(app)
@@ -124,28 +150,33 @@ impl App {
         self.fleet_key.is_some_and(|expected| expected == secret::hash(key))
     }
 
-    /// A purge has been committed: wakes whoever waits for one.
-    pub fn announce_purge(&self) {
-        self.metrics.purges.inc();
-        self.purged.notify_waiters();
+    /// Whether there is a fleet key at all.
+    pub fn has_fleet_key(&self) -> bool {
+        self.fleet_key.is_some()
     }
 
-    /// Resolves at the next purge announced after this call.
-    pub fn next_purge(&self) -> tokio::sync::futures::Notified<'_> {
-        self.purged.notified()
+    /// A purge has been committed: wakes whoever waits for one, here and at the other origins.
+    pub fn announce_purge(&self) {
+        self.metrics.purges.inc();
+        self.coord.wakeups.notify(Topic::Purges);
     }
 
     /// Removes bytes that were let go in a change that has committed. What fails is tried again by
     /// [`crate::housekeeping`].
-    pub async fn remove_bytes(&self, removal: &Removal) {
-        let removed = self.remove_from_store(removal.id).await;
-        if removed && let Err(error) = removals::done(&self.catalog, removal.id).await {
+    pub async fn remove_bytes(&self, removal: Removal) {
+        if let Err(error) = self.store.remove(removal.id, removal.last_segment).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, asset.id = %removal.id, "removal.failed");
+            return;
+        }
+        if let Err(error) = removals::done(&self.catalog, removal.id).await {
             tracing::warn!(error = &error as &dyn std::error::Error, asset.id = %removal.id, "removal.not_noted");
         }
     }
+}
 
-    /// Whether the bytes are gone.
-    async fn remove_from_store(&self, _id: AssetId) -> bool {
-        false
-    }
+fn open_store(config: &OriginConfig) -> Result<Arc<dyn BlobStore>, StartError> {
+    let path = config.store.strip_prefix("file://").filter(|path| !path.is_empty());
+    let path = Path::new(path.ok_or_else(|| StartError::StoreUrl { url: config.store.clone() })?);
+    let store = LocalStore::open(path, config.durability);
+    Ok(Arc::new(store.map_err(|source| StartError::Store { path: path.to_owned(), source })?))
 }

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use tidegate_serve::listen::ListenOptions;
+use tidegate_wire::ByteSize;
 
 use crate::catalog::SqliteSynchronous;
 use crate::limits;
+use crate::store::Durability;
 
 /// A text that must not show up in logs or in `--help`.
 #[derive(Clone, PartialEq, Eq)]
@@ -104,9 +106,16 @@ pub struct OriginConfig {
     /// they are kept in this process.
     #[arg(long, env = "REDIS_URL", value_name = "URL", hide_env_values = true)]
     pub redis_url: Option<String>,
-    /// Where the bytes of uploads are kept: file:///DIR.
+    /// Where the bytes of uploads are kept: file:///DIR (file://DIR is below the working directory).
     #[arg(long, env = "TIDEGATE_STORE", value_name = "URL", default_value = "file://data/blobs")]
     pub store: String,
+    /// When an offset is acknowledged: bytes on the disk (`durable`), or with the kernel (`relaxed`: a power cut or
+    /// a kernel crash can lose what was acknowledged; a killed process cannot).
+    #[arg(long, env = "TIDEGATE_DURABILITY", value_name = "MODE", default_value = "durable")]
+    pub durability: Durability,
+    /// The largest upload taken.
+    #[arg(long, env = "TIDEGATE_MAX_UPLOAD", value_name = "SIZE", default_value_t = ByteSize(limits::MAX_UPLOAD_BYTES))]
+    pub max_upload: ByteSize,
     /// Base URL clients reach this origin under, when it is not the one they use in their requests: behind a proxy
     /// that ends TLS, for instance.
     #[arg(long, env = "TIDEGATE_PUBLIC_URL", value_name = "URL", value_parser = parse_public_url)]
@@ -148,6 +157,8 @@ impl OriginConfig {
             )),
             redis_url: None,
             store: format!("file://{}", data.join("blobs").display()),
+            durability: Durability::default(),
+            max_upload: ByteSize(limits::MAX_UPLOAD_BYTES),
             public_url: None,
             trusted_proxies: Vec::new(),
             anonymous_uploads: false,

@@ -6,7 +6,9 @@ pub mod config;
 pub mod limits;
 
 pub mod app;
+pub mod housekeeping;
 pub mod metrics;
+pub mod server;
 
 pub mod http;
 

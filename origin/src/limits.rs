@@ -189,3 +189,5 @@ pub const REDIS_RECONNECTS: usize = 2;
 pub const REDIS_RECONNECT_DELAY: Duration = Duration::from_millis(250);
 /// A quiet subscription is asked for a sign of life this often.
 pub const REDIS_PING: Duration = Duration::from_secs(5);
+/// How often the parts this origin needs are asked for a sign of life.
+pub const READINESS_EVERY: Duration = Duration::from_secs(5);

@@ -211,10 +211,11 @@ async fn a_rename_and_a_deletion_are_seen(database: Database) {
 
 async fn removals_wait_until_they_are_done(database: Database) {
     let catalog = database.connect().await;
-    let removal = |n| Removal { id: asset_id(n), segments: format!("[{n}]") };
+    let removal = |n| Removal { id: asset_id(n), last_segment: u64::from(n) };
     let mut tx = catalog.begin().await.unwrap();
-    for (n, at) in [(1, 30), (2, 10), (3, 20), (2, 40)] {
-        removals::insert(&mut tx, &removal(n), at).await.unwrap();
+    for (n, at) in [(1, 30), (2, 40), (3, 20), (2, 10)] {
+        let noted = removals::insert(&mut tx, asset_id(n), u64::from(n), at).await.unwrap();
+        assert_eq!(noted, removal(n));
     }
     tx.commit().await.unwrap();
     assert_eq!(removals::list(&catalog, 30, 10).await.unwrap(), [removal(2), removal(3)]);

@@ -6,16 +6,16 @@ use crate::binaries;
 use crate::supervise::Recipe;
 
 /// How long [`video`] plays, in seconds.
-pub const SECONDS: u32 = 20;
+pub const SECONDS: u32 = 60;
 
 /// An MP4 of [`SECONDS`] seconds, H.264 and AAC, with its index in front: a test picture with noise over it, so that
-/// it is some 20 MB and a player must ask for it in pieces. Made once and kept in cargo's target folder.
+/// it is some 46 MB and a player must ask for it in pieces. Made once and kept in cargo's target folder.
 ///
 /// # Panics
 /// When ffmpeg is not installed or fails.
 pub fn video() -> PathBuf {
     let folder = binaries::target_folder().join("tmp");
-    let path = folder.join(format!("tide-{SECONDS}s-8M.mp4"));
+    let path = folder.join(format!("tide-{SECONDS}s-6M.mp4"));
     if !path.exists() {
         std::fs::create_dir_all(&folder).expect("a folder for the video");
         // Under a name of its own until it is whole: another test process may be making it too.
@@ -30,7 +30,7 @@ fn make(path: &Path) {
     let picture = format!("testsrc2=size=640x360:rate=25:duration={SECONDS},noise=alls=40:allf=t");
     let tone = format!("sine=frequency=440:duration={SECONDS}");
     let inputs = ["-f", "lavfi", "-i", &picture, "-f", "lavfi", "-i", &tone];
-    let coding = ["-c:v", "libx264", "-preset", "ultrafast", "-b:v", "8M", "-g", "25", "-pix_fmt", "yuv420p"];
+    let coding = ["-c:v", "libx264", "-preset", "ultrafast", "-b:v", "6M", "-g", "25", "-pix_fmt", "yuv420p"];
     Recipe::new("ffmpeg")
         .configure(|command| {
             command.args(["-hide_banner", "-loglevel", "error", "-y"]).args(inputs).args(coding);

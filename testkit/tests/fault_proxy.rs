@@ -40,9 +40,10 @@ fn send(proxy: &FaultProxy, bytes: &[u8]) -> std::io::Result<String> {
 #[test]
 fn without_faults_everything_passes_both_ways_and_is_counted() {
     let (addr, ends) = listener();
-    let proxy = FaultProxy::start(addr, Plan::default());
+    let proxy = FaultProxy::start(addr, Plan { record: true, ..Plan::default() });
     let bytes = random_bytes(1, 3 << 20);
     assert_eq!(send(&proxy, &bytes).unwrap(), bytes.len().to_string());
+    assert!(proxy.recorded() == [&bytes[..]]);
     assert!(ends.recv().unwrap() == (bytes, true));
     let counts = proxy.counts();
     assert_eq!((counts.to_server, counts.to_client, counts.connections, counts.cuts), (3 << 20, 7, 1, 0));

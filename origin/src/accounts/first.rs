@@ -6,13 +6,13 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use tidegate_serve::{Clock, Entropy};
 
 use crate::accounts::secret;
 use crate::app::{App, StartError};
 use crate::catalog::accounts::{Account, AccountId, NewAccount};
 use crate::catalog::tokens::{self, Token};
-use crate::catalog::{CatalogError, accounts};
-use crate::limits;
+use crate::catalog::{Catalog, CatalogError, Tx, accounts};
 
 /// The username of the first account.
 pub const ADMIN: &str = "admin";
@@ -52,7 +52,7 @@ pub async fn make_admin(app: &App) -> Result<(), StartError> {
         tracing::info!(username = ADMIN, hint = "tidegate-origin token --login admin", "account.admin_made");
         return Ok(());
     };
-    let token = add_token(app, &mut tx, &account.id, "first start").await?;
+    let token = add_token(&mut tx, &app.clock, &app.entropy, &account.id, "first start").await?;
     tx.commit().await?;
     write_secret(path, &token).map_err(|source| StartError::TokenFile { path: path.clone(), source })?;
     tracing::info!(username = ADMIN, token.file = %path.display(), "account.admin_made");
@@ -63,33 +63,37 @@ pub async fn make_admin(app: &App) -> Result<(), StartError> {
 ///
 /// # Errors
 /// When the catalogue fails.
-pub async fn make_token(app: &App, login: &str, name: &str) -> Result<Option<String>, CatalogError> {
-    let Some((account, _)) = accounts::find_by_login(&app.catalog, login).await? else {
-        return Ok(None);
-    };
-    let mut tx = app.catalog.begin().await?;
-    let token = add_token(app, &mut tx, &account.id, name).await?;
+pub async fn make_token(
+    catalog: &Catalog,
+    clock: &Clock,
+    entropy: &Entropy,
+    login: &str,
+) -> Result<Option<String>, CatalogError> {
+    let Some((account, _)) = accounts::find_by_login(catalog, login).await? else { return Ok(None) };
+    let mut tx = catalog.begin().await?;
+    let token = add_token(&mut tx, clock, entropy, &account.id, "made on the command line").await?;
     tx.commit().await?;
     Ok(Some(token))
 }
 
 async fn add_token(
-    app: &App,
-    tx: &mut crate::catalog::Tx,
+    tx: &mut Tx,
+    clock: &Clock,
+    entropy: &Entropy,
     account: &AccountId,
     name: &str,
 ) -> Result<String, CatalogError> {
-    let text = secret::new_token(&app.entropy);
-    let now_ms = app.clock.unix_ms();
+    let text = secret::new_token(entropy);
+    let now_ms = clock.unix_ms();
     let token = Token {
-        id: secret::new_id(now_ms, &app.entropy),
+        id: secret::new_id(now_ms, entropy),
         account_id: account.clone(),
         name: name.to_owned(),
         created_at: now_ms,
         last_used_at: None,
     };
-    // Whoever starts the process may have one more than the API would give.
-    tokens::insert(tx, &token, &secret::hash_hex(&text), limits::TOKENS_PER_ACCOUNT + 1).await?;
+    // The limit is for those who come through the API.
+    tokens::insert(tx, &token, &secret::hash_hex(&text), u32::MAX).await?;
     Ok(text)
 }
 

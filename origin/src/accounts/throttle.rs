@@ -165,7 +165,7 @@ mod tests {
 
     fn fail(throttle: &Throttle, account: &str, times: u32) {
         for _ in 0..times {
-            throttle.begin(account, HOME).ok().expect("a free try").failed();
+            throttle.begin(account, HOME).expect("a free try").failed();
         }
     }
 
@@ -177,7 +177,7 @@ mod tests {
             let wait = throttle.begin("a", HOME).err();
             assert_eq!(wait, Some(Wait { seconds }));
             hand.advance(Duration::from_secs(u64::from(seconds)));
-            throttle.begin("a", HOME).ok().expect("the wait is over").failed();
+            throttle.begin("a", HOME).expect("the wait is over").failed();
         }
     }
 
@@ -195,12 +195,14 @@ mod tests {
     fn success_forgives_the_account_but_not_the_address() {
         let (throttle, hand) = throttle();
         for _ in 0..limits::ADDRESS_FREE_FAILURES {
-            throttle.begin("mine", HOME).ok().expect("free").succeeded();
-            throttle.begin("theirs", HOME).ok().map(Attempt::failed);
+            throttle.begin("mine", HOME).expect("free").succeeded();
+            if let Ok(attempt) = throttle.begin("theirs", HOME) {
+                attempt.failed();
+            }
             hand.advance(limits::ACCOUNT_LONGEST_WAIT);
         }
         assert!(throttle.begin("mine", HOME).is_ok(), "the wait of the address is over by now");
-        throttle.begin("theirs", HOME).ok().expect("likewise").failed();
+        throttle.begin("theirs", HOME).expect("likewise").failed();
         assert!(throttle.begin("mine", HOME).is_err());
     }
 
@@ -209,7 +211,7 @@ mod tests {
         let (throttle, hand) = throttle();
         fail(&throttle, "a", limits::ACCOUNT_FREE_FAILURES);
         hand.advance(Duration::from_secs(1));
-        let first = throttle.begin("a", HOME).ok().expect("the wait is over");
+        let first = throttle.begin("a", HOME).expect("the wait is over");
         assert!(throttle.begin("a", HOME).is_err());
         drop(first);
         assert!(throttle.begin("a", HOME).is_ok());

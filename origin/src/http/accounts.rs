@@ -89,9 +89,9 @@ fn check_username(username: &str) -> Result<(), ApiError> {
 fn check_email(email: &str) -> Result<(), ApiError> {
     let fits = email.len() <= limits::EMAIL_BYTES
         && !email.chars().any(|c| c.is_control() || c.is_whitespace())
-        && email.split_once('@').is_some_and(|(local, domain)| {
-            !local.is_empty() && !domain.is_empty() && !domain.contains('@')
-        });
+        && email
+            .split_once('@')
+            .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'));
     if fits {
         return Ok(());
     }
@@ -103,7 +103,8 @@ fn check_email(email: &str) -> Result<(), ApiError> {
 
 /// Long enough is all that is asked (NIST SP 800-63B section 3.1.1.2 advises against more).
 fn check_password(password: &str) -> Result<(), ApiError> {
-    if password.chars().count() >= limits::PASSWORD_MIN_CHARS && password.len() <= limits::PASSWORD_MAX_BYTES {
+    if password.chars().count() >= limits::PASSWORD_MIN_CHARS && password.len() <= limits::PASSWORD_MAX_BYTES
+    {
         return Ok(());
     }
     Err(ApiError::field(format!(

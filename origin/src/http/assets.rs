@@ -19,8 +19,7 @@ use super::extract::{AssetPath, Json, Params};
 use super::timestamp::Timestamp;
 use super::{check_name, no_store};
 use crate::app::App;
-use crate::catalog::removals::{self, Removal};
-use crate::catalog::{Account, Asset, Visibility, assets, purges};
+use crate::catalog::{Account, Asset, Visibility, assets, purges, removals, uploads};
 use crate::limits;
 
 pub(super) fn router() -> Router<Arc<App>> {
@@ -82,7 +81,8 @@ async fn list(
         return Err(ApiError::field(format!("limit: 1 to {}", limits::PAGE_ASSETS_MAX)));
     }
     let before = page.cursor.map(|cursor| cursor.parse::<AssetId>()).transpose();
-    let before = before.map_err(|_| ApiError::field("cursor: take it from `next_cursor` of the page before"))?;
+    let before =
+        before.map_err(|_| ApiError::field("cursor: take it from `next_cursor` of the page before"))?;
     // One more than asked, to know whether there is a next page.
     let mut found = assets::list(&app.catalog, &account.id, before, limit + 1).await?;
     let asked = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -150,14 +150,16 @@ async fn remove(
     let now_ms = app.clock.unix_ms();
     let mut tx = app.catalog.begin().await?;
     let asset = owned(assets::get_locked(&mut tx, id).await?, &account)?;
-    let removal = Removal { id, segments: asset.segments };
+    let segments = uploads::decode_segments(&asset.segments)?;
+    let last_segment = segments.iter().map(|segment| segment.number).max().unwrap_or(0);
     assets::delete(&mut tx, id).await?;
-    removals::insert(&mut tx, &removal, now_ms).await?;
+    uploads::terminate(&mut tx, id, now_ms).await?;
+    let removal = removals::insert(&mut tx, id, last_segment, now_ms).await?;
     purges::append(&mut tx, &of_asset(id), Some(&account.id), now_ms).await?;
     tx.commit().await?;
     app.announce_purge();
     tracing::info!(account.id = %account.id, asset.id = %id, "asset.deleted");
-    app.remove_bytes(&removal).await;
+    app.remove_bytes(removal).await;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

@@ -98,7 +98,7 @@ async fn by_token(app: &App, token: &str) -> Result<Account, ApiError> {
 
 async fn by_session(app: &App, fields: &HeaderMap) -> Result<Option<Account>, ApiError> {
     let Some(key) = session_key(fields) else { return Ok(None) };
-    let Some(session) = app.sessions.get(&key).await? else { return Ok(None) };
+    let Some(session) = app.coord.sessions.get(&key).await? else { return Ok(None) };
     if app.clock.unix_ms() >= session.expires_at {
         return Ok(None);
     }
@@ -119,7 +119,8 @@ pub fn check_same_site(app: &App, parts: &Parts) -> Result<(), ApiError> {
     let is_ours = |origin: &str| {
         let (_, authority) = origin.split_once("://").unwrap_or(("", origin));
         let host = field(HOST).or_else(|| parts.uri.authority().map(http::uri::Authority::as_str));
-        host == Some(authority) || app.config.public_url.as_deref().is_some_and(|url| origin_of(url) == origin)
+        host == Some(authority)
+            || app.config.public_url.as_deref().is_some_and(|url| origin_of(url) == origin)
     };
     match (field(ORIGIN), field(SEC_FETCH_SITE)) {
         (Some(origin), _) if is_ours(origin) => Ok(()),

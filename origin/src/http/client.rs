@@ -1,15 +1,11 @@
 //! Who is calling: the client's address, seen through the proxies that are trusted, and no further.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
 use http::{HeaderMap, HeaderName};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-
-/// The other end of the connection a request came on; an extension of every request.
-#[derive(Debug, Clone, Copy)]
-pub struct Peer(pub SocketAddr);
 
 /// A network in CIDR notation; a bare address is a network of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

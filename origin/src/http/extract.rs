@@ -17,7 +17,7 @@ use crate::limits;
 /// A JSON body, read strictly and within limits.
 pub struct Json<T>(pub T);
 
-impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
@@ -56,7 +56,7 @@ fn is_length_limit(error: &axum::Error) -> bool {
 /// A query, read strictly where `T` is.
 pub struct Params<T>(pub T);
 
-impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
@@ -69,7 +69,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
 /// The one segment of the path that names an asset. What cannot be an id names none.
 pub struct AssetPath(pub AssetId);
 
-impl<S: Sync> FromRequestParts<S> for AssetPath {
+impl<S: Send + Sync> FromRequestParts<S> for AssetPath {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
@@ -81,7 +81,7 @@ impl<S: Sync> FromRequestParts<S> for AssetPath {
 /// The one segment of the path that names something else.
 pub struct Segment(pub String);
 
-impl<S: Sync> FromRequestParts<S> for Segment {
+impl<S: Send + Sync> FromRequestParts<S> for Segment {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
@@ -89,6 +89,6 @@ impl<S: Sync> FromRequestParts<S> for Segment {
     }
 }
 
-async fn segment<S: Sync>(parts: &mut Parts, state: &S) -> Option<String> {
+async fn segment<S: Send + Sync>(parts: &mut Parts, state: &S) -> Option<String> {
     Path::<String>::from_request_parts(parts, state).await.ok().map(|Path(segment)| segment)
 }

@@ -1,6 +1,5 @@
 //! `/internal/…`: what edges and workers call, with the fleet key.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use http::Uri;
 use serde::Deserialize;
 use tidegate_wire::fleet::{Heartbeat, HeartbeatAck, KeySet};
 use tidegate_wire::purge::PurgeFeed;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
 use super::auth::Fleet;
 use super::error::ApiError;
@@ -20,6 +19,7 @@ use super::extract::{Json, Params};
 use super::no_store;
 use crate::app::App;
 use crate::catalog::{edges, purges};
+use crate::coord::Topic;
 use crate::limits;
 
 pub(super) fn router() -> Router<Arc<App>> {
@@ -31,7 +31,7 @@ pub(super) fn router() -> Router<Arc<App>> {
 
 /// The keys as they are now: an edge asks when it meets one it does not know, and needs no stale answer.
 async fn keys(State(app): State<Arc<App>>, _: Fleet) -> Result<Response, ApiError> {
-    if let Err(error) = app.grants.refresh_if_stale().await {
+    if let Err(error) = app.grants.refresh().await {
         // Those at hand are better than none.
         tracing::warn!(error = &error as &dyn std::error::Error, "grant_keys.refresh_failed");
     }
@@ -47,7 +47,11 @@ struct Feed {
 }
 
 /// What came after a cursor, at once or as soon as there is something.
-async fn feed(State(app): State<Arc<App>>, _: Fleet, Params(feed): Params<Feed>) -> Result<Response, ApiError> {
+async fn feed(
+    State(app): State<Arc<App>>,
+    _: Fleet,
+    Params(feed): Params<Feed>,
+) -> Result<Response, ApiError> {
     let Some(after) = feed.after else {
         // An edge without a cursor has nothing to forget: it begins here.
         let (head, oldest) = purges::bounds(&app.catalog).await?;
@@ -56,19 +60,22 @@ async fn feed(State(app): State<Arc<App>>, _: Fleet, Params(feed): Params<Feed>)
     let wait = Duration::try_from_secs_f64(feed.wait.unwrap_or(0.0));
     let wait = wait.map_err(|_| ApiError::field("wait: seconds, from 0"))?.min(limits::PURGE_WAIT);
     let until = Instant::now() + wait;
+    // Listening begins before looking, or a purge in between would not be heard.
+    let mut announced = app.coord.wakeups.subscribe(Topic::Purges);
     loop {
-        // Listening begins before looking, or a purge in between would not be heard.
-        let mut announced = pin!(app.next_purge());
-        announced.as_mut().enable();
         let feed = purges::feed(&app.catalog, after, limits::PURGE_PAGE).await?;
         // A log that begins after the cursor, or ends before it, is news too: the edge has to begin anew.
         let is_news = feed.head != after || feed.oldest > after.saturating_add(1);
         let now = Instant::now();
-        if is_news || now >= until || app.is_closing() {
+        if is_news || now >= until || app.shutdown.is_cancelled() {
             return Ok(no_store(axum::Json(feed)));
         }
-        // Woken, or not: the log has the last word.
-        let _ = timeout_at(until.min(now + limits::PURGE_RECHECK), announced).await;
+        // Woken or not, the log has the last word.
+        tokio::select! {
+            _ = announced.changed() => {}
+            () = sleep_until(until.min(now + limits::PURGE_RECHECK)) => {}
+            () = app.shutdown.cancelled() => {}
+        }
     }
 }
 
@@ -105,9 +112,18 @@ mod tests {
         for url in ["http://127.0.0.1:8081", "https://edge-1.example", "http://[::1]:8081"] {
             assert!(is_base_url(url), "{url}");
         }
-        for url in
-            ["", "edge", "ftp://edge", "http://", "http://a/", "http://a/b", "http://a;script-src", "http://a b", "http://u@a", "http://a\"x"]
-        {
+        for url in [
+            "",
+            "edge",
+            "ftp://edge",
+            "http://",
+            "http://a/",
+            "http://a/b",
+            "http://a;script-src",
+            "http://a b",
+            "http://u@a",
+            "http://a\"x",
+        ] {
             assert!(!is_base_url(url), "{url}");
         }
     }

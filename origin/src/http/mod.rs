@@ -62,5 +62,7 @@ fn check_name(field: &str, name: &str, most_chars: usize) -> Result<(), ApiError
     if (1..=most_chars).contains(&chars) && !name.chars().any(char::is_control) && !name.trim().is_empty() {
         return Ok(());
     }
-    Err(ApiError::field(format!("{field}: 1 to {most_chars} characters, not only spaces, no control characters")))
+    Err(ApiError::field(format!(
+        "{field}: 1 to {most_chars} characters, not only spaces, no control characters"
+    )))
 }

@@ -73,9 +73,14 @@ fn read_targets(create: Create) -> Result<PurgeTargets, ApiError> {
         return Err(ApiError::field(format!("name 1 to {most} `assets`, `urls` and `prefixes` in all")));
     }
     let paths = |texts: Vec<String>, field: &str| {
-        let path = |text: &String| cached_path(text).ok_or_else(|| ApiError::field(format!(
-            "{field}: a URL, or a path that begins with `/`, of at most {} bytes", limits::PURGE_URL_BYTES
-        )));
+        let path = |text: &String| {
+            cached_path(text).ok_or_else(|| {
+                ApiError::field(format!(
+                    "{field}: a URL, or a path that begins with `/`, of at most {} bytes",
+                    limits::PURGE_URL_BYTES
+                ))
+            })
+        };
         texts.iter().map(path).collect::<Result<Vec<_>, _>>()
     };
     Ok(PurgeTargets {

@@ -11,10 +11,11 @@ use http::header::SET_COOKIE;
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
+use tidegate_serve::server::ConnInfo;
 use tidegate_wire::{Code, Problem};
 
 use super::auth::{self, SESSION_COOKIE};
-use super::client::{self, Peer};
+use super::client;
 use super::error::ApiError;
 use super::extract::Json;
 use crate::accounts::secret;
@@ -40,14 +41,19 @@ struct Created {
     username: String,
 }
 
-async fn create(State(app): State<Arc<App>>, parts: Parts, Json(create): Json<Create>) -> Result<Response, ApiError> {
+async fn create(
+    State(app): State<Arc<App>>,
+    parts: Parts,
+    Json(create): Json<Create>,
+) -> Result<Response, ApiError> {
     // Without this, another site could log a visitor in as someone else.
     auth::check_same_site(&app, &parts)?;
     let account = check_password(&app, client_address(&app, &parts), create).await?;
     let id = secret::new_session_id(&app.entropy);
     let lasts_ms = u64::try_from(limits::SESSION_TTL.as_millis()).unwrap_or(u64::MAX);
-    let session = Session { account: account.id.clone(), expires_at: app.clock.unix_ms().saturating_add(lasts_ms) };
-    app.sessions.put(&secret::hash(&id), session).await?;
+    let session =
+        Session { account: account.id.clone(), expires_at: app.clock.unix_ms().saturating_add(lasts_ms) };
+    app.coord.sessions.put(&secret::hash(&id), session).await?;
     let cookie = cookie(&app, &id, limits::SESSION_TTL.as_secs())?;
     let created = Created { id: account.id, username: account.username };
     Ok((StatusCode::CREATED, [(SET_COOKIE, cookie)], axum::Json(created)).into_response())
@@ -57,7 +63,7 @@ async fn create(State(app): State<Arc<App>>, parts: Parts, Json(create): Json<Cr
 async fn delete(State(app): State<Arc<App>>, parts: Parts) -> Result<Response, ApiError> {
     auth::check_same_site(&app, &parts)?;
     if let Some(key) = auth::session_key(&parts.headers) {
-        app.sessions.delete(&key).await?;
+        app.coord.sessions.delete(&key).await?;
     }
     Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, cookie(&app, "", 0)?)]).into_response())
 }
@@ -100,13 +106,17 @@ async fn check_password(app: &App, address: IpAddr, create: Create) -> Result<Ac
 
 /// The client's address, for limits. A request that came without a connection shares one with all its like.
 fn client_address(app: &App, parts: &Parts) -> IpAddr {
-    let peer = parts.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
+    let peer = parts
+        .extensions
+        .get::<ConnInfo>()
+        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |connection| connection.peer.ip());
     client::address(peer, &parts.headers, &app.config.trusted_proxies)
 }
 
 /// `HttpOnly`: no script reads it. `SameSite=Lax`: no other site's form or picture sends it, a link does.
 fn cookie(app: &App, value: &str, max_age_s: u64) -> Result<HeaderValue, ApiError> {
     let secure = if app.config.is_https() { "; Secure" } else { "" };
-    let text = format!("{SESSION_COOKIE}={value}; Path=/; Max-Age={max_age_s}; HttpOnly; SameSite=Lax{secure}");
+    let text =
+        format!("{SESSION_COOKIE}={value}; Path=/; Max-Age={max_age_s}; HttpOnly; SameSite=Lax{secure}");
     HeaderValue::try_from(text).map_err(ApiError::internal)
 }

@@ -21,9 +21,7 @@ use crate::limits;
 use tidegate_wire::Code;
 
 pub(super) fn router() -> Router<Arc<App>> {
-    Router::new()
-        .route("/api/v1/tokens", post(create).get(list))
-        .route("/api/v1/tokens/{id}", delete(remove))
+    Router::new().route("/api/v1/tokens", post(create).get(list)).route("/api/v1/tokens/{id}", delete(remove))
 }
 
 #[derive(Deserialize)]
@@ -79,7 +77,10 @@ struct List {
     tokens: Vec<Listed>,
 }
 
-async fn list(State(app): State<Arc<App>>, Authenticated(account): Authenticated) -> Result<Response, ApiError> {
+async fn list(
+    State(app): State<Arc<App>>,
+    Authenticated(account): Authenticated,
+) -> Result<Response, ApiError> {
     let tokens = tokens::list(&app.catalog, &account.id).await?;
     let tokens = tokens.into_iter().map(|token| Listed {
         id: token.id,

@@ -37,7 +37,8 @@ async fn watch(
     if is_private && !caller.is_some_and(|caller| asset.owner.as_ref() == Some(&caller.id)) {
         return Err(Code::AssetNotFound.into());
     }
-    let path = if is_private { grants::source_path(&app, id, limits::WATCH_GRANT).0 } else { id.source_path() };
+    let path =
+        if is_private { grants::source_path(&app, id, limits::WATCH_GRANT).0 } else { id.source_path() };
     let edge = pick_edge(&app, id).await?;
     let source = format!("{}{path}", edge.as_deref().unwrap_or_default());
     page(&asset, &source, edge.as_deref())

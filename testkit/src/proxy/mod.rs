@@ -63,6 +63,8 @@ struct Shared {
     cuts: AtomicU64,
     mode: watch::Sender<Mode>,
     cut_now: broadcast::Sender<()>,
+    /// What clients sent, by connection, when it is recorded.
+    recorded: Mutex<Vec<Vec<u8>>>,
 }
 
 /// One direction, over all connections.
@@ -117,6 +119,7 @@ impl FaultProxy {
             cuts: AtomicU64::new(0),
             mode: watch::Sender::new(Mode::Forward),
             cut_now: broadcast::Sender::new(16),
+            recorded: Mutex::new(Vec::new()),
         });
         let ending = CancellationToken::new();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -166,6 +169,11 @@ impl FaultProxy {
         Some(buffer + sending + (chunks * limits::PROXY_CHUNK) as u64)
     }
 
+    /// What each connection's client sent, in the order in which they came; empty unless the plan says to record.
+    pub fn recorded(&self) -> Vec<Vec<u8>> {
+        self.shared.recorded.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Connections from now on go to another server; those that are open stay.
     pub fn retarget(&self, target: SocketAddr) {
         *self.shared.target.lock().unwrap_or_else(PoisonError::into_inner) = target;
@@ -202,6 +210,20 @@ impl Drop for FaultProxy {
 }
 
 impl Shared {
+    /// A place for what a new connection's client sends.
+    fn new_record(&self) -> Option<usize> {
+        let mut recorded = self.recorded.lock().unwrap_or_else(PoisonError::into_inner);
+        self.plan.record.then(|| {
+            recorded.push(Vec::new());
+            recorded.len() - 1
+        })
+    }
+
+    fn record(&self, place: usize, bytes: &[u8]) {
+        let mut recorded = self.recorded.lock().unwrap_or_else(PoisonError::into_inner);
+        recorded[place].extend_from_slice(bytes);
+    }
+
     fn socket(&self) -> std::io::Result<TcpSocket> {
         let socket = TcpSocket::new_v4()?;
         if let Some(bytes) = self.plan.socket_buffer {

@@ -57,6 +57,8 @@ pub struct Plan {
     /// The send and receive buffers of the proxy's own sockets, in bytes; the system's own choice where `None`. Set
     /// it where the bytes that a cut can cost must have a bound.
     pub socket_buffer: Option<u32>,
+    /// Whether to keep what clients send, for [`super::FaultProxy::recorded`].
+    pub record: bool,
 }
 
 /// Counts one direction's bytes down to the next fault.

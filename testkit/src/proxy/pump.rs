@@ -28,8 +28,14 @@ pub(super) fn queue_of(delay: Duration) -> usize {
 
 /// Moves both directions until both are at their end, or one is broken or cut.
 pub(super) async fn both(client: &TcpStream, server: &TcpStream, shared: &Shared) -> End {
-    let up = one_way(client, server, &shared.to_server, shared.mode.subscribe());
-    let down = one_way(server, client, &shared.to_client, shared.mode.subscribe());
+    let place = shared.new_record();
+    let note = |bytes: &[u8]| {
+        if let Some(place) = place {
+            shared.record(place, bytes);
+        }
+    };
+    let up = one_way(client, server, &shared.to_server, shared.mode.subscribe(), note);
+    let down = one_way(server, client, &shared.to_client, shared.mode.subscribe(), |_| {});
     let ends = tokio::try_join!(up, down);
     let Err(stop) = ends else { return End::Closed };
     match stop {
@@ -58,15 +64,21 @@ async fn one_way(
     to: &TcpStream,
     direction: &Direction,
     mode: watch::Receiver<Mode>,
+    note: impl Fn(&[u8]),
 ) -> Result<(), Stop> {
     let (sender, receiver) = mpsc::channel(queue_of(direction.delay));
-    tokio::try_join!(take(from, direction, sender), give(to, direction, receiver, mode))?;
+    tokio::try_join!(take(from, direction, sender, note), give(to, direction, receiver, mode))?;
     Ok(())
 }
 
 type Chunk = (Instant, Vec<u8>);
 
-async fn take(from: &TcpStream, direction: &Direction, queue: mpsc::Sender<Chunk>) -> Result<(), Stop> {
+async fn take(
+    from: &TcpStream,
+    direction: &Direction,
+    queue: mpsc::Sender<Chunk>,
+    note: impl Fn(&[u8]),
+) -> Result<(), Stop> {
     loop {
         from.readable().await?;
         let mut chunk = vec![0; limits::PROXY_CHUNK];
@@ -76,6 +88,7 @@ async fn take(from: &TcpStream, direction: &Direction, queue: mpsc::Sender<Chunk
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
             Err(error) => return Err(error.into()),
         }
+        note(&chunk);
         if queue.send((Instant::now() + direction.delay, chunk)).await.is_err() {
             return Ok(());
         }

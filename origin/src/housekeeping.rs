@@ -1,0 +1,76 @@
+//! What the origin does without being asked: keep the log and the lists short, finish removals that were
+//! interrupted, see other origins' key rotations, and know whether it is ready.
+//!
+//! Every origin does all of it; each piece may be done twice or at once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::app::App;
+use crate::catalog::{CatalogError, edges, keys, purges, removals};
+use crate::{grants, limits};
+
+/// Runs until the origin stops.
+pub async fn run(app: Arc<App>) {
+    tokio::join!(
+        every(&app, limits::READINESS_EVERY, || look_after(&app)),
+        every(&app, limits::GRANT_KEYS_REFRESH, || refresh_keys(&app)),
+        every(&app, limits::HOUSEKEEPING_EVERY, || tidy(&app)),
+    );
+}
+
+async fn every<F: Future<Output = ()>>(app: &App, period: Duration, work: impl Fn() -> F) {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => work().await,
+            () = app.shutdown.cancelled() => return,
+        }
+    }
+}
+
+async fn look_after(app: &App) {
+    match app.catalog.ping().await {
+        Ok(()) => app.readiness.set_ready("catalog"),
+        Err(error) => app.readiness.set_unready("catalog", error.to_string()),
+    }
+}
+
+async fn refresh_keys(app: &App) {
+    if let Err(error) = app.grants.refresh().await {
+        tracing::warn!(error = &error as &dyn std::error::Error, "grant_keys.refresh_failed");
+    }
+}
+
+async fn tidy(app: &App) {
+    if let Err(error) = tidy_catalog(app).await {
+        tracing::warn!(error = &error as &dyn std::error::Error, "housekeeping.failed");
+    }
+}
+
+async fn tidy_catalog(app: &App) -> Result<(), CatalogError> {
+    let now_ms = app.clock.unix_ms();
+    let ago = |age: Duration| now_ms.saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
+    let trimmed = purges::trim(&app.catalog, ago(limits::PURGE_KEPT)).await?;
+    let edges = edges::forget(&app.catalog, ago(limits::EDGE_KEPT)).await?;
+    let keys = keys::forget(&app.catalog, now_ms.saturating_sub(grants::kept_ms())).await?;
+    if trimmed + edges + keys > 0 {
+        tracing::info!(purges = trimmed, edges, grant_keys = keys, "housekeeping.forgotten");
+    }
+    // Whoever let the bytes go removes them at once; these were left over by one that died, or by a failing store.
+    let left = removals::list(&app.catalog, ago(limits::REMOVAL_GRACE), limits::REMOVALS_PER_ROUND).await?;
+    for removal in left {
+        tracing::info!(asset.id = %removal.id, "removal.taken_up");
+        app.remove_bytes(removal).await;
+    }
+    Ok(())
+}
+
+/// One round of tidying, for tests that do not wait for the next.
+#[doc(hidden)]
+pub async fn tidy_now(app: &App) -> Result<(), CatalogError> {
+    tidy_catalog(app).await
+}

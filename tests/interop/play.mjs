@@ -1,0 +1,101 @@
+// Plays a video in headless Chromium as a viewer does, and tells what the page and the network saw.
+//
+//   node play.mjs '{"chromium", "origin", "login", "password", "watch", "short"}'
+//
+// `watch` is the address of the watch page; `short` the address of the same video under a grant that will expire.
+// Prints one line of JSON.
+
+import { chromium } from "playwright-core";
+
+const wish = JSON.parse(process.argv[2]);
+const WAIT_MS = 60_000;
+
+const browser = await chromium.launch({
+  executablePath: wish.chromium,
+  args: [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
+  ],
+});
+
+try {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  page.setDefaultTimeout(WAIT_MS);
+  const requests = [];
+  page.on("response", async (response) => {
+    if (!response.url().includes("/media/")) return;
+    const range = (await response.request().allHeaders()).range ?? null;
+    requests.push({ url: response.url(), status: response.status(), range });
+  });
+
+  const session = await context.request.post(`${wish.origin}/api/v1/sessions`, {
+    data: { login: wish.login, password: wish.password },
+  });
+  if (session.status() !== 201) throw new Error(`login: ${session.status()} ${await session.text()}`);
+
+  await page.goto(wish.watch);
+  const played = await page.evaluate(playFrom, { at: 0, seconds: 1 });
+  const middle = played.duration / 2;
+  const sought = await page.evaluate(playFrom, { at: middle, seconds: 1 });
+  const beforeShort = requests.length;
+
+  // The same player, now with the short grant. It plays until the grant is over, and not past what it had by then.
+  const short = await page.evaluate(playFrom, { src: wish.short, at: 0, seconds: 1 });
+  const refusal = await untilRefused(context, wish.short);
+  const afterwards = await page.evaluate(playFrom, { at: played.duration - 5, seconds: 1 });
+  const again = await page.evaluate(playFrom, { src: wish.short, at: 0, seconds: 1 });
+
+  console.log(JSON.stringify({ played, middle, sought, short, refusal, afterwards, again, requests, beforeShort }));
+} finally {
+  await browser.close();
+}
+
+/** Asks for one byte under the grant until that is refused; the refusal's problem. */
+async function untilRefused(context, url) {
+  const deadline = Date.now() + WAIT_MS;
+  for (;;) {
+    const answer = await context.request.get(url, { headers: { Range: "bytes=0-0" } });
+    if (answer.status() >= 400) return { status: answer.status(), code: (await answer.json()).code };
+    if (Date.now() > deadline) throw new Error("the grant does not expire");
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+/** In the page: plays from `at` (of another source, when `src` is given) until so many seconds went by or it failed. */
+async function playFrom({ src, at, seconds }) {
+  const video = document.querySelector("video");
+  const outcome = new Promise((resolve) => {
+    const settle = (what) => resolve(what);
+    video.addEventListener("error", () => settle("error"), { once: true });
+    const watch = () => {
+      if (!video.seeking && video.currentTime >= at + seconds) settle("played");
+    };
+    video.addEventListener("timeupdate", watch);
+    setTimeout(() => settle("stalled"), 20_000);
+  });
+  video.muted = true;
+  if (src !== undefined) {
+    video.src = src;
+    video.load();
+  }
+  if (at > 0 || video.currentTime > 0) video.currentTime = at;
+  video.play().catch(() => {});
+  const how = await outcome;
+  return {
+    how,
+    error: video.error?.code ?? null,
+    at: video.currentTime,
+    duration: video.duration,
+    width: video.videoWidth,
+    frames: video.getVideoPlaybackQuality().totalVideoFrames,
+    audioBytes: video.webkitAudioDecodedByteCount,
+    source: video.currentSrc,
+  };
+}
