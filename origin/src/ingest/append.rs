@@ -13,9 +13,9 @@ use super::{Caller, IngestError, Progress};
 use crate::app::App;
 use crate::catalog::uploads;
 use crate::limits;
+use crate::protocol::UploadView;
 use crate::protocol::decide::{AppendPlan, decide_append};
 use crate::protocol::tus::Append;
-use crate::protocol::UploadView;
 use crate::store::{StoreError, total_bytes};
 
 /// A request body.
@@ -87,7 +87,7 @@ impl Task {
 
     /// The lease, and the rules' word on what was asked.
     async fn admit(&self) -> Result<Admitted, IngestError> {
-        let max = self.app.config.max_upload_size.0;
+        let max = self.app.config.max_upload.0;
         match open(&self.app, self.id, &self.caller).await? {
             Found::Complete(upload) => {
                 let size = upload.length.unwrap_or(0);
@@ -108,7 +108,12 @@ impl Task {
     }
 
     /// Moves the body into the segment, with a checkpoint now and then.
-    async fn pump(&self, open: &mut OpenUpload, body: &mut Body, plan: AppendPlan) -> Result<Pumped, IngestError> {
+    async fn pump(
+        &self,
+        open: &mut OpenUpload,
+        body: &mut Body,
+        plan: AppendPlan,
+    ) -> Result<Pumped, IngestError> {
         let app = &*self.app;
         let digest = resume_digest(app, open).await?;
         let writer = app.store.open(open.current()).await?;
@@ -130,11 +135,21 @@ impl Task {
                 }
                 let timer = app.metrics.uploads.checkpoint_seconds.start_timer();
                 let checkpoint = pump.digest().checkpoint();
-                match uploads::checkpoint(&app.catalog, &open.upload, offset, &checkpoint, app.clock.unix_ms()).await {
+                match uploads::checkpoint(
+                    &app.catalog,
+                    &open.upload,
+                    offset,
+                    &checkpoint,
+                    app.clock.unix_ms(),
+                )
+                .await
+                {
                     Ok(true) => {}
                     Ok(false) => return Err(IngestError::Fenced),
                     // The bytes are on disk, which is the truth; only a crash now would mean more hashing.
-                    Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "checkpoint.failed"),
+                    Err(error) => {
+                        tracing::warn!(error = &error as &dyn std::error::Error, "checkpoint.failed")
+                    }
                 }
                 timer.observe_duration();
             }

@@ -70,7 +70,8 @@ pub(super) async fn finish(
             size_bytes,
             digest: whole_digest(app, id, &segments, size_bytes, finished.small, finished.nodes).await?,
             sha256: finished.sha256.map(|sum| to_hex(&sum)),
-            content_type: sniff::content_type(app, id, &segments, size_bytes, metadata.content_type()).await?,
+            content_type: sniff::content_type(app, id, &segments, size_bytes, metadata.content_type())
+                .await?,
             visibility: if open.upload.owner.is_none() { Visibility::Unlisted } else { Visibility::Private },
             segments: encode_segments(&segments),
             created_at: app.clock.unix_ms(),

@@ -12,11 +12,9 @@ use super::{Caller, Completed, IngestError, Progress, sniff};
 use crate::app::App;
 use crate::catalog::assets::{self, NewAsset, Visibility};
 use crate::catalog::uploads::{self, NewUpload, Upload, UploadState, encode_segments};
-use crate::digest::Checkpoint;
 use crate::digest::tree::Node;
-use crate::limits;
-use crate::protocol::tus::Create;
 use crate::protocol::UploadKind;
+use crate::protocol::tus::Create;
 use crate::store::{self, Segment, SegmentName, total_bytes};
 
 /// Makes a file out of finished parts. The parts stay as they are and may be used again.
@@ -46,7 +44,7 @@ async fn assemble(
 ) -> Result<Progress, IngestError> {
     let parts = load(app, &caller, ids).await?;
     let size: u64 = parts.iter().map(|part| total_bytes(&part.segments)).sum();
-    if size > app.config.max_upload_size.0 {
+    if size > app.config.max_upload.0 {
         return Err(Code::UploadTooLarge.into());
     }
     let now_ms = app.clock.unix_ms();
@@ -71,12 +69,16 @@ async fn load(app: &App, caller: &Caller, ids: &[AssetId]) -> Result<Vec<Upload>
         let part = match find(app, *id, caller).await {
             Ok(part) if part.kind == UploadKind::Partial => part,
             Ok(_) | Err(IngestError::Refused(_)) => {
-                return Err(Problem::from(Code::UploadPartUnknown).detail(format!("{id} is no part of yours")).into());
+                return Err(Problem::from(Code::UploadPartUnknown)
+                    .detail(format!("{id} is no part of yours"))
+                    .into());
             }
             Err(error) => return Err(error),
         };
         if part.state != UploadState::Complete {
-            return Err(Problem::from(Code::UploadPartUnfinished).detail(format!("{id} is not finished")).into());
+            return Err(Problem::from(Code::UploadPartUnfinished)
+                .detail(format!("{id} is not finished"))
+                .into());
         }
         parts.push(part);
     }
@@ -150,8 +152,7 @@ async fn record(
         created_at: now_ms,
     };
     let mut tx = app.catalog.begin().await?;
-    uploads::insert(&mut tx, &new).await?;
-    uploads::complete_new(&mut tx, &new, &segments, &Checkpoint::at(size)).await?;
+    uploads::insert_complete(&mut tx, &new, &segments).await?;
     assets::insert(&mut tx, &asset).await?;
     tx.commit().await?;
     app.metrics.uploads.created.inc();
@@ -169,5 +170,3 @@ async fn sha256_of(app: &App, id: AssetId, segments: &[Segment]) -> Result<Strin
     }
     Ok(to_hex(&hasher.finalize()))
 }
-
-const _: () = assert!(limits::MAX_PARTS <= 1024, "a part is a row to read and a file to link");

@@ -20,7 +20,7 @@ pub async fn create(app: &App, caller: &Caller, create: &Create) -> Result<Asset
         CreateKind::Final { .. } => return Err(Code::UploadConcatInvalid.into()),
     };
     let end = length.unwrap_or(0).checked_add(part_offset.unwrap_or(0));
-    if end.is_none_or(|end| end > app.config.max_upload_size.0) {
+    if end.is_none_or(|end| end > app.config.max_upload.0) {
         return Err(Code::UploadTooLarge.into());
     }
     let now_ms = app.clock.unix_ms();

@@ -9,6 +9,7 @@ mod concat;
 mod create;
 mod error;
 mod finish;
+pub mod metrics;
 mod open;
 mod pump;
 mod sniff;

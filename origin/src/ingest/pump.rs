@@ -63,7 +63,12 @@ pub(super) struct Pumped {
 }
 
 impl<'a> Pump<'a> {
-    pub(super) fn new(app: &'a App, writer: Box<dyn SegmentWriter>, digest: RunningDigest, room: u64) -> Self {
+    pub(super) fn new(
+        app: &'a App,
+        writer: Box<dyn SegmentWriter>,
+        digest: RunningDigest,
+        room: u64,
+    ) -> Self {
         let writer = Some(writer);
         Self { app, writer, running: None, batch: Vec::new(), batch_bytes: 0, digest, room, received: 0 }
     }

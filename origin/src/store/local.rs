@@ -221,7 +221,9 @@ impl LocalWriter {
         Box::pin(async move {
             match task.await {
                 Ok(done) => done,
-                Err(gone) => (Box::new(Lost) as Box<dyn SegmentWriter>, Err(StoreError::Io(io::Error::other(gone)))),
+                Err(gone) => {
+                    (Box::new(Lost) as Box<dyn SegmentWriter>, Err(StoreError::Io(io::Error::other(gone))))
+                }
             }
         })
     }
