@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use tidegate_serve::admin::Readiness;
 use tidegate_serve::{Clock, Entropy};
+use tidegate_wire::AssetId;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::accounts::first;
 use crate::accounts::password::{PasswordError, Passwords};
@@ -99,6 +101,8 @@ pub struct App {
     pub throttle: Throttle,
     /// Makes and checks grants.
     pub grants: GrantKeys,
+    /// Upload requests at work, which run to their end whatever becomes of their connections.
+    pub tasks: TaskTracker,
     /// SHA-256 of the fleet key.
     fleet_key: Option<[u8; 32]>,
 }
@@ -139,6 +143,7 @@ impl App {
             coord,
             store,
             passwords,
+            tasks: TaskTracker::new(),
         });
         first::make_admin(&app).await?;
         Ok(app)
@@ -159,6 +164,12 @@ impl App {
     pub fn announce_purge(&self) {
         self.metrics.purges.inc();
         self.coord.wakeups.notify(Topic::Purges);
+    }
+
+    /// Tells whoever shows progress how far an upload has come. Nobody waits for it.
+    pub fn tell_offset(&self, id: AssetId, offset: u64) {
+        let hot = self.coord.hot.clone();
+        tokio::spawn(async move { hot.set(id, offset).await });
     }
 
     /// Removes bytes that were let go in a change that has committed. What fails is tried again by

@@ -6,6 +6,7 @@ pub mod config;
 pub mod limits;
 
 pub mod app;
+pub mod deletion;
 pub mod housekeeping;
 pub mod metrics;
 pub mod server;
@@ -16,6 +17,8 @@ pub mod accounts;
 pub mod grants;
 
 pub mod protocol;
+
+pub mod ingest;
 
 pub mod coord;
 pub mod digest;

@@ -2,6 +2,8 @@
 
 use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry};
 
+use crate::ingest::metrics::UploadMetrics;
+
 /// The origin's metrics and the registry they are in.
 #[derive(Clone)]
 pub struct Metrics {
@@ -17,6 +19,10 @@ pub struct Metrics {
     pub password_hashes: IntCounter,
     /// Purges appended to the log.
     pub purges: IntCounter,
+    /// Bytes of media answered with.
+    pub media_bytes: IntCounter,
+    /// Uploads.
+    pub uploads: UploadMetrics,
 }
 
 /// From a hit in memory to a request that waits for its time-out.
@@ -52,6 +58,11 @@ impl Metrics {
                 "tidegate_origin_purges_total",
                 "Purges appended to the log by this origin.",
             )?,
+            media_bytes: IntCounter::new(
+                "tidegate_origin_media_bytes_total",
+                "Bytes of media in answers, as announced by their length.",
+            )?,
+            uploads: UploadMetrics::new(&registry)?,
             registry,
         };
         metrics.registry.register(Box::new(metrics.requests.clone()))?;
@@ -59,6 +70,7 @@ impl Metrics {
         metrics.registry.register(Box::new(metrics.logins.clone()))?;
         metrics.registry.register(Box::new(metrics.password_hashes.clone()))?;
         metrics.registry.register(Box::new(metrics.purges.clone()))?;
+        metrics.registry.register(Box::new(metrics.media_bytes.clone()))?;
         Ok(metrics)
     }
 }

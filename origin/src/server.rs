@@ -90,6 +90,9 @@ impl Server {
             }
         };
         tokio::join!(serving, admin, housekeeping::run(app.clone()));
+        // Their bodies have ended; what is left is to write down how far they came.
+        app.tasks.close();
+        app.tasks.wait().await;
         app.catalog.close().await;
     }
 }

@@ -7,5 +7,10 @@ pub const VISIBILITY: &str = "tidegate-visibility";
 /// Request, on the creation of a partial upload: where in the final file this part begins, in bytes. With it the
 /// digest of the whole is put together from the parts' without reading them again.
 pub const PART_OFFSET: &str = "upload-part-offset";
+/// Response, on the request that completes an upload and on HEAD of a complete one: the digest of the whole, as
+/// `blake3:HEX`.
+pub const DIGEST: &str = "tidegate-digest";
+/// Response, beside [`DIGEST`]: the path of the asset's bytes.
+pub const ASSET: &str = "tidegate-asset";
 /// Request and response: an opaque id that follows one request through every log line.
 pub const REQUEST_ID: &str = "x-request-id";

@@ -93,10 +93,30 @@ const fn kind_name(kind: UploadKind) -> &'static str {
 /// When the catalogue fails.
 pub async fn insert(tx: &mut Tx, new: &NewUpload) -> Result<(), CatalogError> {
     let start = Checkpoint::at(new.part_offset.unwrap_or(0));
+    insert_row(tx, new, "open", &[], &start).await
+}
+
+/// Adds an upload that is complete from the start: one made of parts.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn insert_complete(tx: &mut Tx, new: &NewUpload, segments: &[Segment]) -> Result<(), CatalogError> {
+    insert_row(tx, new, "complete", segments, &Checkpoint::at(crate::store::total_bytes(segments))).await
+}
+
+async fn insert_row(
+    tx: &mut Tx,
+    new: &NewUpload,
+    state: &'static str,
+    segments: &[Segment],
+    checkpoint: &Checkpoint,
+) -> Result<(), CatalogError> {
+    // The fence allows for every segment there is: what is removed later goes by it.
+    let fence = segments.iter().map(|segment| segment.number).max().unwrap_or(FIRST_FENCE);
     sqlx::query(
         "INSERT INTO uploads (id, owner, length, metadata, kind, concat, part_offset, want_sha256, fence, segments,
                               checkpoint_offset, checkpoint, state, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, '[]', 0, $10, 'open', $11, $11)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14)",
     )
     .bind(new.id.to_string())
     .bind(new.owner.as_ref().map(|owner| owner.as_str().to_owned()))
@@ -106,8 +126,11 @@ pub async fn insert(tx: &mut Tx, new: &NewUpload) -> Result<(), CatalogError> {
     .bind(new.concat.clone())
     .bind(new.part_offset.map(to_db))
     .bind(i64::from(new.want_sha256))
-    .bind(to_db(FIRST_FENCE))
-    .bind(start.encode())
+    .bind(to_db(fence))
+    .bind(encode_segments(segments))
+    .bind(to_db(crate::store::total_bytes(segments)))
+    .bind(checkpoint.encode())
+    .bind(state)
     .bind(to_db(new.created_at))
     .execute(tx.connection())
     .await?;
@@ -189,7 +212,7 @@ pub async fn checkpoint(
     now_ms: u64,
 ) -> Result<bool, CatalogError> {
     let done = sqlx::query(
-        "UPDATE uploads SET checkpoint_offset = $1, checkpoint = $2, length = $3, updated_at = $4
+        "UPDATE uploads SET checkpoint_offset = $1, checkpoint = $2, length = COALESCE($3, length), updated_at = $4
          WHERE id = $5 AND fence = $6 AND state = 'open'",
     )
     .bind(to_db(offset))

@@ -19,7 +19,8 @@ use super::extract::{AssetPath, Json, Params};
 use super::timestamp::Timestamp;
 use super::{check_name, no_store};
 use crate::app::App;
-use crate::catalog::{Account, Asset, Visibility, assets, purges, removals, uploads};
+use crate::catalog::{Account, Asset, Visibility, assets, purges};
+use crate::deletion::delete_asset;
 use crate::limits;
 
 pub(super) fn router() -> Router<Arc<App>> {
@@ -147,19 +148,9 @@ async fn remove(
     Authenticated(account): Authenticated,
     AssetPath(id): AssetPath,
 ) -> Result<Response, ApiError> {
-    let now_ms = app.clock.unix_ms();
-    let mut tx = app.catalog.begin().await?;
-    let asset = owned(assets::get_locked(&mut tx, id).await?, &account)?;
-    let segments = uploads::decode_segments(&asset.segments)?;
-    let last_segment = segments.iter().map(|segment| segment.number).max().unwrap_or(0);
-    assets::delete(&mut tx, id).await?;
-    uploads::terminate(&mut tx, id, now_ms).await?;
-    let removal = removals::insert(&mut tx, id, last_segment, now_ms).await?;
-    purges::append(&mut tx, &of_asset(id), Some(&account.id), now_ms).await?;
-    tx.commit().await?;
-    app.announce_purge();
-    tracing::info!(account.id = %account.id, asset.id = %id, "asset.deleted");
-    app.remove_bytes(removal).await;
+    if !delete_asset(&app, id, |asset| asset.owner.as_ref() == Some(&account.id)).await? {
+        return Err(Code::AssetNotFound.into());
+    }
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

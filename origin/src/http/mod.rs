@@ -4,6 +4,8 @@ pub mod client;
 pub mod envelope;
 
 pub mod auth;
+mod blob_body;
+mod cors;
 pub mod error;
 pub mod extract;
 pub mod timestamp;
@@ -14,9 +16,11 @@ pub mod edges;
 pub mod grants;
 pub mod health;
 pub mod internal;
+pub mod media;
 pub mod purges;
 pub mod sessions;
 pub mod tokens;
+pub mod uploads;
 pub mod watch;
 
 use std::sync::Arc;
@@ -43,6 +47,8 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(edges::router())
         .merge(internal::router())
         .merge(watch::router())
+        .merge(uploads::router())
+        .merge(media::router())
         .method_not_allowed_fallback(async || ApiError::from(Code::MethodNotAllowed))
         .fallback(async || ApiError::from(Code::NotFound))
         .layer(middleware::from_fn_with_state(app.clone(), envelope::envelope))

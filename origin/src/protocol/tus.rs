@@ -184,7 +184,8 @@ pub fn body_length(fields: &HeaderMap) -> Result<Option<u64>, Problem> {
     number(fields, "content-length", Code::BadRequest)
 }
 
-fn wants_sha256(fields: &HeaderMap) -> bool {
+/// Whether the client asks for a SHA-256 of the whole (`Want-Repr-Digest`, RFC 9530 section 4).
+pub fn wants_sha256(fields: &HeaderMap) -> bool {
     // A structured dictionary (RFC 9530 section 4): `sha-256=10`; a weight of 0 means "not acceptable".
     fields
         .get_all("want-repr-digest")

@@ -208,16 +208,17 @@ impl LocalWriter {
         self.sync_blocking()
     }
 
+    /// The work begins at once, not when the future is first polled: batches are collected beside it.
     fn run(
         self: Box<Self>,
         work: impl FnOnce(&mut Self) -> io::Result<()> + Send + 'static,
     ) -> BoxFuture<'static, Appended> {
+        let mut writer = self;
+        let task = spawn_blocking(move || {
+            let outcome = work(&mut writer);
+            (writer as Box<dyn SegmentWriter>, outcome.map_err(StoreError::from))
+        });
         Box::pin(async move {
-            let mut writer = self;
-            let task = spawn_blocking(move || {
-                let outcome = work(&mut writer);
-                (writer as Box<dyn SegmentWriter>, outcome.map_err(StoreError::from))
-            });
             match task.await {
                 Ok(done) => done,
                 Err(gone) => {

@@ -95,7 +95,7 @@ pub trait SegmentWriter: Send {
         self.len() == 0
     }
 
-    /// Appends `batch` in order and gives the writer back. After an error some of it may have been written:
+    /// Appends `batch` in order and gives the writer back. The work begins at once, before the future is polled. After an error some of it may have been written:
     /// [`len`](Self::len) tells how much.
     fn append(self: Box<Self>, batch: Vec<Bytes>) -> BoxFuture<'static, Appended>;
 

@@ -1,0 +1,222 @@
+//! Appending a body to an upload.
+
+use std::sync::Arc;
+
+use tidegate_wire::{AssetId, Code, Problem};
+use tokio_util::sync::CancellationToken;
+
+use super::commit::commit;
+use super::finish::resume_digest;
+use super::open::{Found, OpenUpload, open};
+use super::pump::{End, Pump, Pumped, Stops, drain};
+use super::{Caller, IngestError, Progress};
+use crate::app::App;
+use crate::catalog::uploads;
+use crate::limits;
+use crate::protocol::UploadView;
+use crate::protocol::decide::{AppendPlan, decide_append};
+use crate::protocol::tus::Append;
+use crate::store::{StoreError, total_bytes};
+
+/// A request body.
+pub type Body = axum::body::Body;
+
+/// Appends `body` to an upload and completes it if that was the last of it. What arrives is kept whatever happens
+/// to the request; an error tells why it ended early.
+///
+/// # Errors
+/// The rules' refusals (nothing is changed then), `upload_taken_over`, `shutting_down`, `upload_interrupted`,
+/// `storage_full`, and what the catalogue and the store say.
+pub async fn append(
+    app: &Arc<App>,
+    id: AssetId,
+    caller: Caller,
+    append: Append,
+    body: Body,
+    closing: CancellationToken,
+) -> Result<Progress, IngestError> {
+    let task = Task { app: app.clone(), id, caller, append, closing, ends_upload: false };
+    app.tasks.spawn(task.run(body)).await.unwrap_or(Err(IngestError::Stopping))
+}
+
+/// Like [`append`] for an upload that is this body and nothing else: it is complete when the body ends.
+///
+/// # Errors
+/// As [`append`]. The upload is still there then and takes no harm from being terminated.
+pub async fn plain(
+    app: &Arc<App>,
+    id: AssetId,
+    caller: Caller,
+    body_length: Option<u64>,
+    body: Body,
+    closing: CancellationToken,
+) -> Result<Progress, IngestError> {
+    let append = Append { offset: 0, body_length, upload_length: None };
+    let task = Task { app: app.clone(), id, caller, append, closing, ends_upload: true };
+    app.tasks.spawn(task.run(body)).await.unwrap_or(Err(IngestError::Stopping))
+}
+
+struct Task {
+    app: Arc<App>,
+    id: AssetId,
+    caller: Caller,
+    append: Append,
+    closing: CancellationToken,
+    /// Whether the end of the body is the end of the upload.
+    ends_upload: bool,
+}
+
+impl Task {
+    async fn run(self, mut body: Body) -> Result<Progress, IngestError> {
+        let (mut open, plan) = match self.admit().await {
+            Ok(Admitted::Write(open, plan)) => (open, plan),
+            Ok(Admitted::Nothing(progress)) => return Ok(progress),
+            Err(error) => {
+                drain(&mut body).await;
+                return Err(error);
+            }
+        };
+        open.upload.length = plan.length;
+        let started_at = open.offset;
+        if started_at > 0 {
+            self.app.metrics.uploads.resumes.inc();
+        }
+        let pumped = self.pump(&mut open, &mut body, plan).await?;
+        self.settle(open, pumped, started_at, &mut body).await
+    }
+
+    /// The lease, and the rules' word on what was asked.
+    async fn admit(&self) -> Result<Admitted, IngestError> {
+        let max = self.app.config.max_upload.0;
+        match open(&self.app, self.id, &self.caller).await? {
+            Found::Complete(upload) => {
+                let size = upload.length.unwrap_or(0);
+                let view = UploadView { kind: upload.kind, complete: true, offset: size, length: Some(size) };
+                decide_append(&view, &self.append, max)?;
+                // A repeated last request without bytes: say again what it became.
+                Ok(Admitted::Nothing(super::status::of_complete(&self.app, &upload).await?))
+            }
+            Found::Open(open) => match decide_append(&open.view(), &self.append, max) {
+                Ok(plan) => Ok(Admitted::Write(open, plan)),
+                Err(problem) => {
+                    let fence = open.upload.fence;
+                    open.lease.release(fence).await;
+                    Err(problem.into())
+                }
+            },
+        }
+    }
+
+    /// Moves the body into the segment, with a checkpoint now and then.
+    async fn pump(
+        &self,
+        open: &mut OpenUpload,
+        body: &mut Body,
+        plan: AppendPlan,
+    ) -> Result<Pumped, IngestError> {
+        let app = &*self.app;
+        let digest = resume_digest(app, open).await?;
+        let writer = app.store.open(open.current()).await?;
+        let sealed = total_bytes(&open.upload.segments);
+        let stops = Stops { wanted: open.lease.wanted.clone(), closing: self.closing.clone() };
+        let mut pump = Pump::new(app, writer, digest, plan.room);
+        let mut told = open.offset;
+        loop {
+            let ended = pump.run(body, &stops, limits::HOT_OFFSET_EVERY_BYTES).await;
+            if let Some(end) = ended {
+                return Ok(pump.into_pumped(end).await?);
+            }
+            let offset = sealed + pump.written();
+            app.tell_offset(self.id, offset);
+            if offset - told >= limits::CHECKPOINT_EVERY_BYTES {
+                told = offset;
+                if let Err(error) = pump.sync().await {
+                    return Ok(pump.into_pumped(End::Failed(error)).await?);
+                }
+                let timer = app.metrics.uploads.checkpoint_seconds.start_timer();
+                let checkpoint = pump.digest().checkpoint();
+                match uploads::checkpoint(
+                    &app.catalog,
+                    &open.upload,
+                    offset,
+                    &checkpoint,
+                    app.clock.unix_ms(),
+                )
+                .await
+                {
+                    Ok(true) => {}
+                    Ok(false) => return Err(IngestError::Fenced),
+                    // The bytes are on disk, which is the truth; only a crash now would mean more hashing.
+                    Err(error) => {
+                        tracing::warn!(error = &error as &dyn std::error::Error, "checkpoint.failed")
+                    }
+                }
+                timer.observe_duration();
+            }
+        }
+    }
+
+    /// Commits what came, gives the lease back, and says how it went.
+    async fn settle(
+        &self,
+        mut open: Box<OpenUpload>,
+        pumped: Pumped,
+        started_at: u64,
+        body: &mut Body,
+    ) -> Result<Progress, IngestError> {
+        let app = &*self.app;
+        let Pumped { mut writer, digest, received, end } = pumped;
+        let sealed = total_bytes(&open.upload.segments);
+        let mut digest = Some(digest);
+        if matches!(end, End::TooLong) {
+            // None of it was acknowledged, and a file that is longer than it said is not the file that was meant.
+            // The row first: it must never promise more than there is.
+            let checkpoint = &open.upload.checkpoint;
+            let now_ms = app.clock.unix_ms();
+            if !uploads::checkpoint(&app.catalog, &open.upload, started_at, checkpoint, now_ms).await? {
+                return Err(IngestError::Fenced);
+            }
+            let (rewound, outcome) = writer.rewind(started_at - sealed).await;
+            outcome?;
+            writer = rewound;
+            app.metrics.uploads.discarded_bytes.inc_by(received);
+            digest = None;
+        }
+        let (writer, synced) = writer.sync().await;
+        open.offset = sealed + writer.len();
+        let failed = self.failure(end, synced, &open);
+        if matches!(failed, Some(IngestError::Store(_))) {
+            // The digest has seen bytes that may not be there; the next request makes it from the last checkpoint.
+            digest = None;
+        }
+        if self.ends_upload && failed.is_none() {
+            open.upload.length = Some(open.offset);
+        }
+        let kept = commit(app, open, digest).await;
+        let Some(failed) = failed else { return kept };
+        drain(body).await;
+        Err(failed)
+    }
+
+    /// What the client is told of a body that did not end well.
+    fn failure(&self, end: End, synced: Result<(), StoreError>, open: &OpenUpload) -> Option<IngestError> {
+        match (end, synced) {
+            (End::Failed(error), _) | (_, Err(error)) => Some(error.into()),
+            (End::TooLong, _) if open.upload.length.is_none() => Some(Code::UploadTooLarge.into()),
+            (End::TooLong, _) => Some(Code::UploadBodyTooLong.into()),
+            (End::Wanted, _) => Some(Code::UploadTakenOver.into()),
+            (End::Closing, _) => Some(retry_soon(Code::ShuttingDown)),
+            (End::Stalled | End::Broken, _) => Some(retry_soon(Code::UploadInterrupted)),
+            (End::Finished, _) => None,
+        }
+    }
+}
+
+enum Admitted {
+    Write(Box<OpenUpload>, AppendPlan),
+    Nothing(Progress),
+}
+
+fn retry_soon(code: Code) -> IngestError {
+    Problem::from(code).retry_after(limits::UPLOAD_RETRY_S).into()
+}

@@ -1,0 +1,59 @@
+//! What an upload request does: lease → write → commit, and the lease back.
+//!
+//! Every function here runs to its end once it has begun, even if the request that asked for it goes away:
+//! [`crate::app::App::tasks`] holds them, so that what arrived is kept and the lease is given back in order.
+
+mod append;
+mod commit;
+mod concat;
+mod create;
+mod error;
+mod finish;
+pub mod metrics;
+mod open;
+mod pump;
+mod sniff;
+mod status;
+mod terminate;
+
+use tidegate_wire::{AssetId, Digest};
+
+pub use append::{Body, append, plain};
+pub use concat::concatenate;
+pub use create::create;
+pub use error::IngestError;
+pub use status::{UploadStatus, status};
+pub use terminate::terminate;
+
+use crate::catalog::AccountId;
+use crate::catalog::uploads::Upload;
+
+/// On whose behalf a request acts; `None` is an anonymous one, where the configuration allows those.
+pub type Caller = Option<AccountId>;
+
+/// Where an upload stands after a request.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    /// The upload.
+    pub id: AssetId,
+    /// Bytes kept, all of them durable.
+    pub offset: u64,
+    /// Bytes in all, if known.
+    pub length: Option<u64>,
+    /// What it became, if it is complete and not a part.
+    pub completed: Option<Completed>,
+}
+
+/// A finished file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Completed {
+    /// BLAKE3 of the whole.
+    pub digest: Digest,
+    /// SHA-256, if it was asked for.
+    pub sha256: Option<String>,
+}
+
+/// Whether `caller` may touch `upload`: its owner may, and anyone who knows the id of an anonymous one.
+fn may_touch(upload: &Upload, caller: &Caller) -> bool {
+    upload.owner.is_none() || upload.owner == *caller
+}
