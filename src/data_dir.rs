@@ -6,13 +6,13 @@ use std::path::Path;
 
 /// Holds the directory for this process; dropping it, or dying, lets go of it.
 #[derive(Debug)]
-pub struct DataDir {
+pub(crate) struct DataDir {
     _lock: File,
 }
 
 /// Why the directory cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum DataDirError {
+pub(crate) enum DataDirError {
     /// Another process uses it.
     #[error("another tidegate is running on this data directory")]
     InUse,
@@ -26,7 +26,7 @@ impl DataDir {
     ///
     /// # Errors
     /// See [`DataDirError`].
-    pub fn open(path: &Path) -> Result<Self, DataDirError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, DataDirError> {
         std::fs::create_dir_all(path)?;
         let lock = File::options().write(true).create(true).truncate(false).open(path.join("lock"))?;
         match lock.try_lock() {

@@ -51,13 +51,14 @@ impl AllInOne {
         let origin = Server::start(config, shutdown.clone()).await?;
         let address = origin.public_address()?;
         let host = public_host(arguments, address.ip())?;
-        let upstream: OriginUrl = format!("http://{}", reachable(address)).parse().map_err(anyhow::Error::msg)?;
+        let upstream: OriginUrl =
+            format!("http://{}", reachable(address)).parse().map_err(anyhow::Error::msg)?;
         let mut edges = Vec::new();
         for number in 1..=arguments.edges {
             let port = address.port().checked_add(number).context("the ports of the edges go past 65535")?;
             let at = SocketAddr::new(address.ip(), port);
-            let listener =
-                listen::bind(at, &Default::default()).with_context(|| format!("cannot listen on {at} for an edge"))?;
+            let listener = listen::bind(at, &Default::default())
+                .with_context(|| format!("cannot listen on {at} for an edge"))?;
             let url = format!("http://{host}:{port}");
             let config = EdgeConfig {
                 fleet_key: Some(fleet_key.clone()),
@@ -81,7 +82,11 @@ impl AllInOne {
         }
         let _ = writeln!(text, "  data             {}", data.display());
         let _ = writeln!(text, "  admin's token    {}\n", token.display());
-        let _ = write!(text, "Upload a file:\n\n  tidegate-upload FILE --to {url} --token-file {}\n", token.display());
+        let _ = write!(
+            text,
+            "Upload a file:\n\n  tidegate-upload FILE --to {url} --token-file {}\n",
+            token.display()
+        );
         text
     }
 

@@ -178,7 +178,11 @@ impl Connection {
         };
         match version {
             Some(Version::Http1) => {
-                drive!(self.http1().serve_connection(TokioIo::new(Stream::new(self.stream, self.framing)), service), self.shutdown);
+                drive!(
+                    self.http1()
+                        .serve_connection(TokioIo::new(Stream::new(self.stream, self.framing)), service),
+                    self.shutdown
+                );
             }
             Some(Version::Http2) => {
                 let bytes = limits::HTTP2_CONNECTION_WINDOW;
