@@ -11,8 +11,11 @@ use serde_json::json;
 use support::Database;
 use support::api::{As, Origin, PASSWORD};
 use tidegate_origin::accounts::first;
+use tidegate_origin::app::{App, StartError};
 use tidegate_origin::catalog::{accounts, keys};
-use tidegate_serve::Entropy;
+use tidegate_origin::config::OriginConfig;
+use tidegate_serve::{Clock, Entropy};
+use tokio_util::sync::CancellationToken;
 
 #[tokio::test]
 async fn the_first_start_makes_an_administrator_and_its_token() {
@@ -33,6 +36,22 @@ async fn the_first_start_makes_an_administrator_and_its_token() {
     let again = Origin::start_in(folder, None, |_| {}).await;
     assert_eq!(std::fs::read_to_string(&file).unwrap(), token, "a second start leaves it alone");
     again.get(&admin, "/api/v1/assets").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_first_start_that_fails_half_way_is_done_again_by_the_next() {
+    let folder = Arc::new(tempfile::tempdir().unwrap());
+    let mut config = OriginConfig::embedded(folder.path());
+    // A folder stands where the token is to be written.
+    std::fs::create_dir_all(folder.path().join("admin.token/x")).unwrap();
+    let start = |config| App::start(config, Clock::system(), Entropy::system(), CancellationToken::new());
+    let error = start(config.clone()).await.err().unwrap();
+    assert!(matches!(error, StartError::TokenFile { .. }), "{error:?}");
+    config.admin_token_file = Some(folder.path().join("elsewhere/token"));
+    start(config).await.unwrap();
+    let origin = Origin::start_in(folder.clone(), None, |_| {}).await;
+    let token = std::fs::read_to_string(folder.path().join("elsewhere/token")).unwrap();
+    origin.get(&As::Token(token.trim().to_owned()), "/api/v1/assets").await.expect(200);
 }
 
 #[tokio::test]

@@ -218,6 +218,9 @@ async fn owners_purge_their_own_assets_and_administrators_anything() {
 #[tokio::test]
 async fn an_edge_says_a_url_that_can_stand_in_a_page() {
     let origin = Origin::start().await;
+    origin.post(&As::Fleet, "/internal/heartbeat", heartbeat("http://edge:1/", 0)).await.expect(200);
+    let fleet = origin.get(&origin.admin(), "/api/v1/edges").await.json();
+    assert_eq!(fleet["edges"][0]["url"], "http://edge:1");
     for url in ["", "edge", "http://a/b", "http://a; script-src *", "javascript:alert(1)"] {
         let answer = origin.post(&As::Fleet, "/internal/heartbeat", heartbeat(url, 0)).await;
         answer.expect_problem(422, "invalid_field");
