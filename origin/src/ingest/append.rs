@@ -81,7 +81,10 @@ impl Task {
         if started_at > 0 {
             self.app.metrics.uploads.resumes.inc();
         }
-        let pumped = self.pump(&mut open, &mut body, plan).await?;
+        self.app.metrics.uploads.active.inc();
+        let pumped = self.pump(&mut open, &mut body, plan).await;
+        self.app.metrics.uploads.active.dec();
+        let pumped = pumped?;
         self.settle(open, pumped, started_at, &mut body).await
     }
 
