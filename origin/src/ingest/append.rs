@@ -151,7 +151,7 @@ impl Task {
                     Ok(false) => return Err(IngestError::Fenced),
                     // The bytes are on disk, which is the truth; only a crash now would mean more hashing.
                     Err(error) => {
-                        tracing::warn!(error = &error as &dyn std::error::Error, "checkpoint.failed")
+                        tracing::warn!(error = &error as &dyn std::error::Error, "checkpoint.failed");
                     }
                 }
                 timer.observe_duration();
