@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderName};
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_TYPE, HeaderMap};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response};
 use http_body_util::Full;
@@ -23,8 +23,6 @@ use crate::response::{EdgeBody, Rendered, Rendering, cors};
 use crate::upstream::{Ask, Failure};
 use crate::{limits, pass};
 
-const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
-
 /// Answers a request. Never fails: what goes wrong is an answer too.
 pub(crate) async fn serve(node: &Arc<Node>, peer: IpAddr, request: Request<Incoming>) -> Response<EdgeBody> {
     let begun = Instant::now();
@@ -37,8 +35,11 @@ pub(crate) async fn serve(node: &Arc<Node>, peer: IpAddr, request: Request<Incom
         }
     };
     let headers = response.headers_mut();
-    headers.append(CACHE_STATUS, outcome.header());
-    if node.is_fleet() {
+    if outcome != Outcome::Hit {
+        // A hit's fields say so already.
+        outcome.show(headers);
+    }
+    if node.is_fleet() && !headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
         cors::open(headers);
     }
     node.metrics.request(outcome);
