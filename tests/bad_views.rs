@@ -37,7 +37,7 @@ impl Theatre {
     }
 
     fn grant(&self) -> String {
-        self.scene.api(self.origin.addr).grant(&self.id, 10.0)
+        self.scene.api(self.origin.addr).grant(&self.id, 10.0).path
     }
 
     /// The same request at the edge (with a grant) and at the origin (with the token).
@@ -125,7 +125,7 @@ fn invariant_9_a_private_asset_opens_to_no_false_grant() {
     let api = theatre.scene.api(theatre.origin.addr);
     let other = id_of(&theatre.scene.tus(theatre.origin.addr).upload(b"other bytes", "other.bin")).to_owned();
     api.asset_eventually(&other);
-    let of_other = api.grant(&other, 10.0);
+    let of_other = api.grant(&other, 10.0).path;
     let (of_other, _) = split_path(&of_other).unwrap();
 
     let source = theatre.source();
