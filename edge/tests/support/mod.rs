@@ -1,6 +1,6 @@
 //! What the edge's tests share: a purpose-built origin that does as it is told, and edges in front of it. The edge is
 //! the real one; so are the sockets and, where a process is to be stopped or measured, the process.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
 pub(crate) mod origin;
 
