@@ -191,7 +191,7 @@ fn the_fleets_own_words_do_nothing_for_a_viewer() {
 }
 
 #[test]
-fn a_view_with_two_ideas_of_its_length_is_refused_and_its_connection_closed() {
+fn a_view_with_two_ideas_of_its_length_cannot_smuggle_another() {
     let theatre = Theatre::new();
     let path = theatre.grant();
     for service in [&theatre.edge, &theatre.origin] {
@@ -202,7 +202,8 @@ fn a_view_with_two_ideas_of_its_length_is_refused_and_its_connection_closed() {
         let mut connection = Connection::open(service.addr).unwrap();
         connection.send(format!("{head}{smuggled}").as_bytes()).unwrap();
         if let Ok(answer) = connection.response("GET") {
-            assert_eq!(answer.status, 400, "{answer:?}");
+            // By RFC 9112 section 6.1 it is refused, or read by Transfer-Encoding alone; and the connection closes.
+            assert!(matches!(answer.status, 400 | 200), "{answer:?}");
             assert!(connection.response("GET").is_err(), "the connection goes on");
         }
     }

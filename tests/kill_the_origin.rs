@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tidegate_testkit::files::{digest_of, random_bytes, random_file};
 use tidegate_testkit::proxy::{FaultProxy, Faults, Plan};
 use tidegate_testkit::scene::Service;
-use tidegate_testkit::stubborn::{self, Observer};
-use tidegate_testkit::tus::{Tus, id_of};
+use tidegate_testkit::stubborn;
+use tidegate_testkit::tus::id_of;
 use tidegate_testkit::wait::eventually_true;
 use tidegate_testkit::{Backing, Random, Scene, Upload, limits};
 
@@ -66,7 +66,7 @@ impl Drop for Stop<'_> {
     }
 }
 
-/// Uploads files in small requests, each acknowledgement noted, while another client asks for the offset.
+/// Uploads files in small requests, so that there are many acknowledgements to keep.
 fn upload_by_hand(
     scene: &Scene,
     origin: &Service,
@@ -79,14 +79,7 @@ fn upload_by_hand(
     while !done.load(Ordering::SeqCst) {
         let bytes =
             random_bytes(seed + files, usize::try_from(random.within(&(4 * MIB..=24 * MIB))).unwrap());
-        let mut observer = None;
-        let outcome =
-            stubborn::upload(&tus, &bytes, &(1..=3 * MIB), &mut random, limits::RUN, |path, mark| {
-                // Past the throttled proxy, so that many more offsets are seen than requests are made.
-                let direct = Tus::new(origin.addr, tus.token.clone());
-                observer = Some(Observer::start(direct, path, mark.clone()));
-            });
-        observer.unwrap().finish();
+        let outcome = stubborn::upload(&tus, &bytes, &(1..=3 * MIB), &mut random, limits::RUN);
         check(scene, origin, id_of(&outcome.path), &digest_of(&bytes));
         files += 1;
         failures += outcome.failures;

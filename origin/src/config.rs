@@ -120,8 +120,8 @@ pub struct OriginConfig {
     /// that ends TLS, for instance.
     #[arg(long, env = "TIDEGATE_PUBLIC_URL", value_name = "URL", value_parser = parse_public_url)]
     pub public_url: Option<String>,
-    /// Addresses and networks of the proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, separated by
-    /// commas: 10.0.0.0/8,::1.
+    /// Addresses and networks of the proxies whose X-Forwarded-For is believed, separated by commas:
+    /// 10.0.0.0/8,::1.
     #[arg(long, env = "TIDEGATE_TRUSTED_PROXIES", value_name = "NETWORKS", value_delimiter = ',')]
     pub trusted_proxies: Vec<crate::http::client::Network>,
     /// Take uploads without authentication and make them `unlisted`: for benchmarks and trusted networks.

@@ -4,18 +4,23 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use ::http::HeaderValue;
+use ::http::header::CONNECTION;
 use axum::body::Body;
+use axum::response::{IntoResponse as _, Response};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use tidegate_serve::server::{self, ServerOptions};
 use tidegate_serve::{Clock, Entropy, admin, listen};
+use tidegate_wire::Code;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use crate::app::{App, StartError};
 use crate::config::OriginConfig;
+use crate::http::error::ApiError;
 use crate::{housekeeping, http, limits};
 
 /// An origin with its ports open, about to serve.
@@ -78,8 +83,15 @@ impl Server {
                 let mut request = request.map(Body::new);
                 request.extensions_mut().insert(connection.clone());
                 let router = router.clone();
+                let framing = connection.framing.clone();
                 async move {
-                    Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|never| match never {}))
+                    let response = if framing.is_ambiguous() {
+                        refuse_ambiguous()
+                    } else {
+                        router.oneshot(request).await.unwrap_or_else(|never| match never {})
+                    };
+                    framing.answered();
+                    Ok::<_, Infallible>(response)
                 }
             })
         });
@@ -95,4 +107,11 @@ impl Server {
         app.tasks.wait().await;
         app.catalog.close().await;
     }
+}
+
+/// What came with both lengths is not looked at, and nothing more is read from where it came (RFC 9112 section 6.1).
+fn refuse_ambiguous() -> Response {
+    let mut response = ApiError::from(Code::AmbiguousLength).into_response();
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
 }

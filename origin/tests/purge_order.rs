@@ -44,6 +44,7 @@ async fn follow(catalog: Catalog, done: Arc<AtomicBool>) -> u64 {
             cursor = record.seq;
         }
         assert!(feed.head >= cursor);
+        assert!(!feed.records.is_empty() || feed.head == cursor, "a head without its records");
         if last && cursor == feed.head {
             return cursor;
         }

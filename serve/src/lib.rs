@@ -8,6 +8,7 @@ pub mod listen;
 pub mod problem;
 pub mod server;
 pub mod signals;
+pub mod stream;
 pub mod telemetry;
 
 pub use ambient::{Clock, Entropy};

@@ -19,12 +19,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::limits;
+use crate::stream::{Framing, Stream};
 
 /// What a service may know about the connection its requests come on.
 #[derive(Debug, Clone)]
 pub struct ConnInfo {
     /// The other end.
     pub peer: SocketAddr,
+    /// What was seen of the request that is being answered.
+    pub framing: Framing,
     /// Cancelled when the server has been asked to stop: long requests checkpoint and end.
     pub closing: CancellationToken,
 }
@@ -87,9 +90,11 @@ pub async fn serve<S, B>(
             accepted = accept(&listener, &permits) => accepted,
         };
         let Some((stream, peer, permit)) = accepted else { continue };
-        let service = make(ConnInfo { peer, closing: shutdown.clone() });
+        let framing = Framing::default();
+        let service = make(ConnInfo { peer, framing: framing.clone(), closing: shutdown.clone() });
         let connection = Connection {
             stream,
+            framing,
             options: options.clone(),
             windows: windows.clone(),
             shutdown: shutdown.clone(),
@@ -134,6 +139,7 @@ async fn accept(
 
 struct Connection {
     stream: TcpStream,
+    framing: Framing,
     options: Arc<ServerOptions>,
     windows: Arc<Semaphore>,
     shutdown: CancellationToken,
@@ -172,7 +178,11 @@ impl Connection {
         };
         match version {
             Some(Version::Http1) => {
-                drive!(self.http1().serve_connection(TokioIo::new(self.stream), service), self.shutdown);
+                drive!(
+                    self.http1()
+                        .serve_connection(TokioIo::new(Stream::new(self.stream, self.framing)), service),
+                    self.shutdown
+                );
             }
             Some(Version::Http2) => {
                 let bytes = limits::HTTP2_CONNECTION_WINDOW;

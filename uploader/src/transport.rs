@@ -330,18 +330,8 @@ fn shortened(text: &str) -> String {
 /// Tells an untrusted certificate from a network that does not work. Addresses stay out of the text.
 fn failure(error: &reqwest::Error) -> Failure {
     let what = cause(error);
-    let mut next = error.source();
-    while let Some(source) = next {
-        // The standard library hides an IO error's content from `source`.
-        let inner = source.downcast_ref::<std::io::Error>().and_then(|io| io.get_ref());
-        let tls = source.downcast_ref::<rustls::Error>().or_else(|| inner.and_then(|e| e.downcast_ref()));
-        if let Some(rustls::Error::InvalidCertificate(_)) = tls {
-            return Failure::Untrusted(what);
-        }
-        next = match inner {
-            Some(inner) => inner.source(),
-            None => source.source(),
-        };
+    if is_untrusted(error) {
+        return Failure::Untrusted(what);
     }
     let during = match error {
         _ if error.is_dns() => "name lookup failed",
@@ -350,6 +340,23 @@ fn failure(error: &reqwest::Error) -> Failure {
         _ => "the connection broke",
     };
     Failure::Network(format!("{during}: {what}"))
+}
+
+fn is_untrusted(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
+            return true;
+        }
+        // An IO error's `source` is its content's source; the content itself, which may be another IO error, is
+        // only here.
+        let content = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        next = match content {
+            Some(content) => Some(content),
+            None => error.source(),
+        };
+    }
+    false
 }
 
 /// The innermost cause, which is the one that says something.
@@ -391,6 +398,16 @@ mod tests {
         let answer = while_moving(std::future::pending::<()>(), || 0, Duration::from_secs(10)).await;
         assert_eq!(answer, None);
         assert!(began.elapsed() <= Duration::from_secs(13));
+    }
+
+    #[test]
+    fn an_untrusted_certificate_is_found_below_other_errors() {
+        let tls = |error| std::io::Error::other(std::io::Error::new(std::io::ErrorKind::InvalidData, error));
+        assert!(is_untrusted(&tls(rustls::Error::InvalidCertificate(
+            rustls::CertificateError::UnknownIssuer
+        ))));
+        assert!(!is_untrusted(&tls(rustls::Error::HandshakeNotComplete)));
+        assert!(!is_untrusted(&std::io::Error::from_raw_os_error(111)));
     }
 
     #[test]

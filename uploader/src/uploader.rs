@@ -173,7 +173,9 @@ impl Uploader {
 #[derive(Debug, Default)]
 struct Rate {
     last: Option<(Instant, u64)>,
-    bytes_per_second: f64,
+    weighted: f64,
+    /// How much of the average is made of what was measured; without it the beginning would count as standstill.
+    weight: f64,
 }
 
 impl Rate {
@@ -191,17 +193,19 @@ impl Rate {
         if let Some((then, before)) = self.last {
             let seconds = (now - then).as_secs_f64().max(1e-3);
             let current = sent.saturating_sub(before) as f64 / seconds;
-            let weight = 1.0 - (-seconds / 3.0).exp();
-            self.bytes_per_second += (current - self.bytes_per_second) * weight;
+            let share = 1.0 - (-seconds / 3.0).exp();
+            self.weighted += (current - self.weighted) * share;
+            self.weight += (1.0 - self.weight) * share;
         }
         self.last = Some((now, sent));
-        let left = size.saturating_sub(sent) as f64 / self.bytes_per_second;
+        let bytes_per_second = if self.weight > 0.0 { self.weighted / self.weight } else { 0.0 };
+        let left = size.saturating_sub(sent) as f64 / bytes_per_second;
         Event::Progress {
             file: file.to_owned(),
             sent_bytes: sent,
             confirmed_bytes: confirmed,
             size_bytes: size,
-            bytes_per_second: self.bytes_per_second as u64,
+            bytes_per_second: bytes_per_second as u64,
             seconds_left: (left.is_finite() && left < 1e9).then_some(left.ceil() as u64),
         }
     }

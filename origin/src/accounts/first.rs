@@ -21,8 +21,8 @@ pub const ADMIN: &str = "admin";
 /// Of several origins that start at once on one catalogue one does it. A file that is there already belongs to
 /// another catalogue and is replaced.
 ///
-/// The token is committed before its file is written: a process that dies in between leaves an account without a
-/// token file, and `tidegate-origin token` makes another.
+/// The file is written before the account is committed: a process that dies in between leaves an empty catalogue,
+/// and the next start does all of it again.
 ///
 /// # Errors
 /// When the catalogue, argon2 or the file system fails.
@@ -49,12 +49,12 @@ pub async fn make_admin(app: &App) -> Result<(), StartError> {
     }
     let Some(path) = &app.config.admin_token_file else {
         tx.commit().await?;
-        tracing::info!(username = ADMIN, hint = "tidegate-origin token --login admin", "account.admin_made");
+        tracing::info!(username = ADMIN, hint = "tidegate-origin token", "account.admin_made");
         return Ok(());
     };
     let token = add_token(&mut tx, &app.clock, &app.entropy, &account.id, "first start").await?;
-    tx.commit().await?;
     write_secret(path, &token).map_err(|source| StartError::TokenFile { path: path.clone(), source })?;
+    tx.commit().await?;
     tracing::info!(username = ADMIN, token.file = %path.display(), "account.admin_made");
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! What differs between PostgreSQL and SQLite; everything else is one text of SQL for both.
 
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 
 use clap::ValueEnum;
 use sqlx::any::AnyPoolOptions;
@@ -60,9 +61,9 @@ impl Engine {
                 Ok(pool.max_connections(options.database_connections).connect(&options.database_url).await?)
             }
             Self::Sqlite => {
-                if let Some(folder) = sqlite_path(&options.database_url).and_then(folder_of) {
-                    std::fs::create_dir_all(&folder)
-                        .map_err(|source| CatalogError::Folder { folder, source })?;
+                if let Some(path) = sqlite_path(&options.database_url) {
+                    let make = |source| CatalogError::File { path: path.to_owned(), source };
+                    make_private(path, options.database_url.contains("mode=rwc")).map_err(make)?;
                 }
                 let pragmas = sqlite_pragmas(options.sqlite_synchronous);
                 let connections = options.database_connections.min(limits::SQLITE_CONNECTIONS);
@@ -112,8 +113,16 @@ fn sqlite_path(url: &str) -> Option<&Path> {
     (!path.is_empty() && path != ":memory:").then(|| Path::new(path))
 }
 
-fn folder_of(path: &Path) -> Option<PathBuf> {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).map(Path::to_path_buf)
+/// Makes the file's folder, and the file where the URL asks for it: readable by nobody else, since password hashes
+/// and grant keys are in it. SQLite gives the files beside it the same rights.
+fn make_private(path: &Path, make_file: bool) -> std::io::Result<()> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder)?;
+    }
+    if make_file {
+        std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -129,12 +138,11 @@ mod tests {
     }
 
     #[test]
-    fn the_folder_of_a_sqlite_file_is_found() {
-        let folder = |url| sqlite_path(url).and_then(folder_of);
-        assert_eq!(folder("sqlite:///a/b.db?mode=rwc"), Some("/a".into()));
-        assert_eq!(folder("sqlite://data/b.db"), Some("data".into()));
-        assert_eq!(folder("sqlite:data/b.db"), Some("data".into()));
-        assert_eq!(folder("sqlite://b.db"), None);
-        assert_eq!(folder("sqlite::memory:"), None);
+    fn the_file_of_a_sqlite_url_is_found() {
+        let path = |url| sqlite_path(url).map(Path::to_path_buf);
+        assert_eq!(path("sqlite:///a/b.db?mode=rwc"), Some("/a/b.db".into()));
+        assert_eq!(path("sqlite://data/b.db"), Some("data/b.db".into()));
+        assert_eq!(path("sqlite:data/b.db"), Some("data/b.db".into()));
+        assert_eq!(path("sqlite::memory:"), None);
     }
 }

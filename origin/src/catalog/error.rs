@@ -28,11 +28,11 @@ pub enum CatalogError {
     /// Not a database URL of a known kind.
     #[error("a database URL begins with postgres:// or sqlite://")]
     Url,
-    /// The folder of the SQLite file cannot be made.
-    #[error("cannot make the folder {folder} for the database")]
-    Folder {
+    /// The SQLite file cannot be made.
+    #[error("cannot make the database file {path}")]
+    File {
         /// Which.
-        folder: PathBuf,
+        path: PathBuf,
         /// Why.
         source: std::io::Error,
     },

@@ -47,24 +47,32 @@ pub async fn append(
     Ok(seq)
 }
 
-/// At most `limit` records after number `after`.
+/// At most `limit` records after number `after`; at least one if there are any.
 ///
 /// # Errors
 /// When the catalogue fails.
 pub async fn feed(catalog: &Catalog, after: u64, limit: u32) -> Result<PurgeFeed, CatalogError> {
+    loop {
+        let records = records(catalog, after, limit).await?;
+        // Read after the records: if the log is trimmed in between, `oldest` gives it away and the edge forgets too
+        // much rather than too little.
+        let (head, oldest) = bounds(catalog).await?;
+        // A record that came in between is in the head and not in the records: an edge that was shown the one
+        // without the other could take the head for its cursor.
+        let came_in_between = records.is_empty() && head > after && oldest <= after + 1;
+        if !came_in_between {
+            return Ok(PurgeFeed { records, head, oldest });
+        }
+    }
+}
+
+async fn records(catalog: &Catalog, after: u64, limit: u32) -> Result<Vec<PurgeRecord>, CatalogError> {
     let rows = sqlx::query("SELECT seq, targets FROM purges WHERE seq > $1 ORDER BY seq LIMIT $2")
         .bind(to_db(after))
         .bind(i64::from(limit))
         .fetch_all(catalog.pool())
         .await?;
-    let records = rows
-        .iter()
-        .map(|row| Ok(PurgeRecord { seq: get_u64(row, "seq")?, targets: targets(row)? }))
-        .collect::<Result<_, CatalogError>>()?;
-    // Read after the records: if the log is trimmed in between, `oldest` gives it away and the edge forgets too much
-    // rather than too little.
-    let (head, oldest) = bounds(catalog).await?;
-    Ok(PurgeFeed { records, head, oldest })
+    rows.iter().map(|row| Ok(PurgeRecord { seq: get_u64(row, "seq")?, targets: targets(row)? })).collect()
 }
 
 /// The newest number, and the oldest that is kept (one more than the newest when none is).

@@ -4,6 +4,7 @@ use std::error::Error;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
+use tidegate_wire::grant::GrantError;
 use tidegate_wire::problem::Severity;
 use tidegate_wire::{Code, Problem};
 
@@ -73,6 +74,17 @@ impl From<KeysError> for ApiError {
             KeysError::Catalog(error) => error.into(),
             error => Self::internal(error),
         }
+    }
+}
+
+impl From<GrantError> for ApiError {
+    fn from(error: GrantError) -> Self {
+        match error {
+            GrantError::Expired => Code::GrantExpired,
+            GrantError::OutsidePrefix => Code::GrantMismatch,
+            GrantError::Malformed | GrantError::UnknownKey | GrantError::BadSignature => Code::GrantInvalid,
+        }
+        .into()
     }
 }
 

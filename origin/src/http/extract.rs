@@ -6,8 +6,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use serde::de::DeserializeOwned;
-use serde_json::error::Category;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use tidegate_wire::{AssetId, Code, Problem};
 use tokio::time::timeout;
 
@@ -42,10 +41,12 @@ async fn read_json<T: DeserializeOwned>(body: Body, limit: usize, wait: Duration
         Ok(Err(_)) => return Err(Problem::from(Code::BadRequest).detail("the body broke off").into()),
         Err(_) => return Err(Code::RequestTimeout.into()),
     };
-    serde_json::from_slice(&bytes).map_err(|error| match error.classify() {
-        // The text is valid JSON and says something that is not allowed.
-        Category::Data => ApiError::field(error.to_string()),
-        _ => Problem::from(Code::InvalidJson).detail(error.to_string()).into(),
+    serde_json::from_slice(&bytes).map_err(|error| {
+        // Valid JSON that says something that is not allowed, or no JSON at all.
+        match serde_json::from_slice::<IgnoredAny>(&bytes) {
+            Ok(_) => ApiError::field(error.to_string()),
+            Err(error) => Problem::from(Code::InvalidJson).detail(error.to_string()).into(),
+        }
     })
 }
 

@@ -34,6 +34,8 @@ struct Create {
 #[derive(Serialize)]
 struct Created {
     path: String,
+    /// A page that plays it, on the origin.
+    watch: String,
     expires_at: Timestamp,
 }
 
@@ -45,8 +47,10 @@ async fn create(
 ) -> Result<Response, ApiError> {
     let lasts = duration(create.minutes)?;
     owned(assets::get(&app.catalog, id).await?, &account)?;
-    let (path, expires_at) = source_path(&app, id, lasts);
-    Ok(no_store((StatusCode::CREATED, axum::Json(Created { path, expires_at }))))
+    let (grant, expires_at) = sign(&app, id, lasts);
+    let path = grant::granted_path(&grant, &id.source_path());
+    let watch = grant::granted_path(&grant, &format!("/watch/{id}"));
+    Ok(no_store((StatusCode::CREATED, axum::Json(Created { path, watch, expires_at }))))
 }
 
 fn duration(minutes: f64) -> Result<Duration, ApiError> {
@@ -58,14 +62,18 @@ fn duration(minutes: f64) -> Result<Duration, ApiError> {
     Ok(lasts)
 }
 
-/// Where the asset's bytes are read with a grant that lasts so long, and until when. Grants expire on whole seconds:
-/// the next one after the time asked for.
-pub(super) fn source_path(app: &App, id: AssetId, lasts: Duration) -> (String, Timestamp) {
+/// Where the asset's bytes are read with a grant that lasts so long.
+pub(super) fn source_path(app: &App, id: AssetId, lasts: Duration) -> String {
+    grant::granted_path(&sign(app, id, lasts).0, &id.source_path())
+}
+
+/// A grant for everything of the asset, and until when. Grants expire on whole seconds: the next one after the time
+/// asked for.
+fn sign(app: &App, id: AssetId, lasts: Duration) -> (String, Timestamp) {
     let lasts_ms = u64::try_from(lasts.as_millis()).unwrap_or(u64::MAX);
     let expires_s = app.clock.unix_ms().saturating_add(lasts_ms).div_ceil(1000);
     let expires_s = u32::try_from(expires_s).unwrap_or(u32::MAX);
-    let grant = app.grants.sign(&id.media_prefix(), expires_s);
-    (grant::granted_path(&grant, &id.source_path()), Timestamp(u64::from(expires_s) * 1000))
+    (app.grants.sign(&id.media_prefix(), expires_s), Timestamp(u64::from(expires_s) * 1000))
 }
 
 #[cfg(test)]

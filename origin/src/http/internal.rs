@@ -82,8 +82,11 @@ async fn feed(
 async fn heartbeat(
     State(app): State<Arc<App>>,
     _: Fleet,
-    Json(heartbeat): Json<Heartbeat>,
+    Json(mut heartbeat): Json<Heartbeat>,
 ) -> Result<Response, ApiError> {
+    if heartbeat.url.ends_with('/') {
+        heartbeat.url.pop();
+    }
     if !is_base_url(&heartbeat.url) {
         return Err(ApiError::field("url: http:// or https:// and a host, without a path"));
     }

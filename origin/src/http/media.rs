@@ -14,7 +14,6 @@ use http::header::{ACCEPT_RANGES, ALLOW, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use tidegate_wire::conditional::{Conditions, Verdict};
-use tidegate_wire::grant::GrantError;
 use tidegate_wire::range::{RangeError, RangeSet, unsatisfied_content_range};
 use tidegate_wire::{AssetId, ByteRange, Code, Problem};
 
@@ -110,14 +109,8 @@ async fn authorise(app: &App, parts: &Parts, asset: &Asset, grant: Option<&str>)
         return Ok(Reader::Fleet);
     }
     if let Some(grant) = grant {
-        return match app.grants.verify(grant, &asset.id.source_path()).await {
-            Ok(_) => Ok(Reader::Permitted),
-            Err(GrantError::Expired) => Err(Code::GrantExpired.into()),
-            Err(GrantError::OutsidePrefix) => Err(Code::GrantMismatch.into()),
-            Err(GrantError::Malformed | GrantError::UnknownKey | GrantError::BadSignature) => {
-                Err(Code::GrantInvalid.into())
-            }
-        };
+        app.grants.verify(grant, &asset.id.source_path()).await?;
+        return Ok(Reader::Permitted);
     }
     if asset.visibility != Visibility::Private {
         return Ok(Reader::Everyone);

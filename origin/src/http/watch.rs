@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use base64::Engine as _;
@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use sha2::{Digest as _, Sha256};
-use tidegate_wire::{AssetId, Code};
+use tidegate_wire::{AssetId, Code, grant};
 
 use super::auth::MaybeAuthenticated;
 use super::edges::is_alive;
@@ -23,7 +23,7 @@ use crate::catalog::{Asset, Visibility, assets, edges};
 use crate::limits;
 
 pub(super) fn router() -> Router<Arc<App>> {
-    Router::new().route("/watch/{id}", get(watch))
+    Router::new().route("/watch/{id}", get(watch)).route("/g/{grant}/watch/{id}", get(granted_watch))
 }
 
 /// Anyone may watch what is unlisted or public. A private asset plays for its owner, through a grant in the address.
@@ -37,11 +37,27 @@ async fn watch(
     if is_private && !caller.is_some_and(|caller| asset.owner.as_ref() == Some(&caller.id)) {
         return Err(Code::AssetNotFound.into());
     }
-    let path =
-        if is_private { grants::source_path(&app, id, limits::WATCH_GRANT).0 } else { id.source_path() };
-    let edge = pick_edge(&app, id).await?;
+    let path = if is_private { grants::source_path(&app, id, limits::WATCH_GRANT) } else { id.source_path() };
+    play(&app, &asset, &path).await
+}
+
+/// Whoever has a grant for the asset's bytes may watch them on a page: a link to share.
+async fn granted_watch(
+    State(app): State<Arc<App>>,
+    Path((grant, id)): Path<(String, String)>,
+) -> Result<Response, ApiError> {
+    let id: AssetId = id.parse().map_err(|_| Code::AssetNotFound)?;
+    let path = id.source_path();
+    app.grants.verify(&grant, &path).await?;
+    let asset = assets::get(&app.catalog, id).await?.ok_or(Code::AssetNotFound)?;
+    play(&app, &asset, &grant::granted_path(&grant, &path)).await
+}
+
+/// The page that plays `path` from an edge, or from here where there is none.
+async fn play(app: &App, asset: &Asset, path: &str) -> Result<Response, ApiError> {
+    let edge = pick_edge(app, asset.id).await?;
     let source = format!("{}{path}", edge.as_deref().unwrap_or_default());
-    page(&asset, &source, edge.as_deref())
+    page(asset, &source, edge.as_deref())
 }
 
 /// One of the edges that are alive, always the same one for an asset while the fleet stays the same (rendezvous

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub, reason = "every test file uses its part")]
 
+pub mod api;
+
 use std::sync::Arc;
 
 use tempfile::TempDir;

@@ -60,10 +60,16 @@ impl Events for Console {
     }
 }
 
-/// Lets the first progress of a file through, and then one per period; everything else always.
+/// Lets one progress per period through, and the one at which a file is all sent; everything else always.
 pub(super) struct Throttle {
     every: Duration,
-    last: Option<(String, Instant)>,
+    last: Option<Shown>,
+}
+
+struct Shown {
+    file: String,
+    at: Instant,
+    whole: bool,
 }
 
 impl Throttle {
@@ -73,12 +79,15 @@ impl Throttle {
 
     fn lets(&mut self, event: &Event) -> bool {
         let Event::Progress { file, sent_bytes, size_bytes, .. } = event else { return true };
+        let whole = sent_bytes == size_bytes;
         let due = match &self.last {
-            Some((last, at)) if last == file => at.elapsed() >= self.every || sent_bytes == size_bytes,
-            _ => true,
+            Some(last) if last.file == *file => last.at.elapsed() >= self.every || (whole && !last.whole),
+            // The period begins with the file.
+            _ => whole,
         };
-        if due {
-            self.last = Some((file.clone(), Instant::now()));
+        let new_file = self.last.as_ref().is_none_or(|last| last.file != *file);
+        if due || new_file {
+            self.last = Some(Shown { file: file.clone(), at: Instant::now(), whole });
         }
         due
     }
@@ -180,12 +189,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn progress_is_thinned_out_and_everything_else_is_not() {
         let mut throttle = Throttle::new(Duration::from_secs(1));
-        assert!(throttle.lets(&progress("a", 1)));
+        assert!(!throttle.lets(&progress("a", 0)));
         assert!(!throttle.lets(&progress("a", 2)));
         assert!(throttle.lets(&Event::Warning { file: "a".into(), code: "x", message: String::new() }));
         tokio::time::advance(Duration::from_secs(1)).await;
         assert!(throttle.lets(&progress("a", 3)));
-        assert!(throttle.lets(&progress("b", 1)));
+        assert!(!throttle.lets(&progress("b", 1)));
         assert!(throttle.lets(&progress("b", 100)));
+        assert!(!throttle.lets(&progress("b", 100)));
     }
 }
