@@ -50,8 +50,8 @@ impl From<IngestError> for ApiError {
 }
 
 async fn collection(State(app): State<Arc<App>>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let outcome = match tus::effective_method(&parts.method, &parts.headers) {
+    let (mut parts, body) = request.into_parts();
+    let outcome = match mean_method(&mut parts) {
         Err(problem) => Err(problem.into()),
         Ok(Method::OPTIONS) => Ok(discovery(&app, &parts.headers)),
         Ok(Method::POST) if tus::speaks_tus(&parts.headers) => create(&app, &parts, body).await,
@@ -62,8 +62,8 @@ async fn collection(State(app): State<Arc<App>>, request: Request) -> Response {
 }
 
 async fn resource(State(app): State<Arc<App>>, Path(name): Path<String>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let outcome = match tus::effective_method(&parts.method, &parts.headers) {
+    let (mut parts, body) = request.into_parts();
+    let outcome = match mean_method(&mut parts) {
         Err(problem) => Err(problem.into()),
         Ok(Method::OPTIONS) => Ok(discovery(&app, &parts.headers)),
         Ok(Method::HEAD) => status(&app, &parts, &name).await,
@@ -73,6 +73,12 @@ async fn resource(State(app): State<Arc<App>>, Path(name): Path<String>, request
         Ok(_) => Err(Code::MethodNotAllowed.into()),
     };
     dress(outcome, "HEAD, PATCH, DELETE, PUT, OPTIONS")
+}
+
+/// The method a client means, from here on the request's own: what it may do to a session is decided by it too.
+fn mean_method(parts: &mut Parts) -> Result<Method, Problem> {
+    parts.method = tus::effective_method(&parts.method, &parts.headers)?;
+    Ok(parts.method.clone())
 }
 
 /// What every answer below `/files` carries.
@@ -226,21 +232,9 @@ async fn whole(app: &Arc<App>, parts: &Parts, name: Option<&str>, body: Body) ->
         want_sha256: tus::wants_sha256(&parts.headers),
         has_body: true,
     };
-    let id = ingest::create(app, &caller, &create).await?;
-    let outcome = ingest::plain(app, id, caller.clone(), length, body, app.shutdown.clone()).await;
-    let completed = match outcome {
-        Ok(Progress { completed: Some(completed), offset, .. }) => Ok((completed, offset)),
-        Ok(_) => Err(Code::UploadInterrupted.into()),
-        Err(error) => Err(ApiError::from(error)),
-    };
-    match completed {
-        Ok((completed, size_bytes)) => Ok(uploaded(app, id, &completed, size_bytes)),
-        Err(error) => {
-            if let Err(left) = ingest::terminate(app, id, caller).await {
-                tracing::debug!(error = &left as &dyn std::error::Error, upload.id = %id, "upload.left_behind");
-            }
-            Err(error)
-        }
+    match ingest::plain(app, caller, create, body, app.shutdown.clone()).await? {
+        Progress { id, completed: Some(completed), offset, .. } => Ok(uploaded(app, id, &completed, offset)),
+        _ => Err(Code::UploadInterrupted.into()),
     }
 }
 
