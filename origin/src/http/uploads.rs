@@ -50,9 +50,9 @@ impl From<IngestError> for ApiError {
 }
 
 async fn collection(State(app): State<Arc<App>>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let mut body = Some(body);
-    let outcome = match tus::effective_method(&parts.method, &parts.headers) {
+    let outcome = match mean_method(&mut parts) {
         Err(problem) => Err(problem.into()),
         Ok(Method::OPTIONS) => Ok(discovery(&app, &parts.headers)),
         Ok(Method::POST) if tus::speaks_tus(&parts.headers) => create(&app, &parts, &mut body).await,
@@ -64,9 +64,9 @@ async fn collection(State(app): State<Arc<App>>, request: Request) -> Response {
 }
 
 async fn resource(State(app): State<Arc<App>>, Path(name): Path<String>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let mut body = Some(body);
-    let outcome = match tus::effective_method(&parts.method, &parts.headers) {
+    let outcome = match mean_method(&mut parts) {
         Err(problem) => Err(problem.into()),
         Ok(Method::OPTIONS) => Ok(discovery(&app, &parts.headers)),
         Ok(Method::HEAD) => status(&app, &parts, &name).await,
@@ -88,6 +88,12 @@ async fn let_go(fields: &HeaderMap, body: Option<Body>, refused: bool) {
     {
         ingest::drain(&mut body).await;
     }
+}
+
+/// The method a client means, from here on the request's own: what it may do to a session is decided by it too.
+fn mean_method(parts: &mut Parts) -> Result<Method, Problem> {
+    parts.method = tus::effective_method(&parts.method, &parts.headers)?;
+    Ok(parts.method.clone())
 }
 
 /// What every answer below `/files` carries.
@@ -261,23 +267,9 @@ async fn whole(
         want_sha256: tus::wants_sha256(&parts.headers),
         has_body: true,
     };
-    let id = ingest::create(app, &caller, &create).await?;
-    let outcome =
-        ingest::plain(app, id, caller.clone(), length, body.take().unwrap_or_default(), app.shutdown.clone())
-            .await;
-    let completed = match outcome {
-        Ok(Progress { completed: Some(completed), offset, .. }) => Ok((completed, offset)),
-        Ok(_) => Err(Code::UploadInterrupted.into()),
-        Err(error) => Err(ApiError::from(error)),
-    };
-    match completed {
-        Ok((completed, size_bytes)) => Ok(uploaded(app, id, &completed, size_bytes)),
-        Err(error) => {
-            if let Err(left) = ingest::terminate(app, id, caller).await {
-                tracing::debug!(error = &left as &dyn std::error::Error, upload.id = %id, "upload.left_behind");
-            }
-            Err(error)
-        }
+    match ingest::plain(app, caller, create, body.take().unwrap_or_default(), app.shutdown.clone()).await? {
+        Progress { id, completed: Some(completed), offset, .. } => Ok(uploaded(app, id, &completed, offset)),
+        _ => Err(Code::UploadInterrupted.into()),
     }
 }
 
