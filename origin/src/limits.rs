@@ -129,11 +129,15 @@ pub const MAX_UPLOAD_BYTES: u64 = 1 << 40;
 pub const MAX_METADATA_BYTES: usize = 8 * 1024;
 /// Characters of a file name; longer ones are cut.
 pub const MAX_NAME_CHARS: usize = 255;
+/// The longest media type a client may claim for a plain upload; a longer one says nothing.
+pub const MAX_CONTENT_TYPE_BYTES: usize = 255;
 /// Parts of one final upload.
 pub const MAX_PARTS: usize = 256;
 /// Bytes collected before they are hashed and written. While one batch is written the next is collected, so an
 /// upload holds two of these and what its connection reads ahead.
 pub const BATCH_BYTES: usize = 128 * 1024;
+/// Pieces of a batch, however small they are: as many as one system call writes.
+pub const BATCH_PIECES: usize = 1024;
 /// What is read ahead on an HTTP/1.1 connection of the origin.
 pub const READ_AHEAD_BYTES: usize = 128 * 1024;
 /// A body that brings nothing for this long is over; what came is kept.

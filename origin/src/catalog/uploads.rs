@@ -200,6 +200,27 @@ pub async fn raise_fence(
     Ok(done.rows_affected() == 1)
 }
 
+/// Sets an upload back to the end of its segments, which its writer has cut where its request began, and raises the
+/// fence, so that nobody counts on what was cut off. `false` when the fence was raised meanwhile.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn cut_back(catalog: &Catalog, upload: &Upload, now_ms: u64) -> Result<bool, CatalogError> {
+    let done = sqlx::query(
+        "UPDATE uploads SET fence = fence + 1, segments = $1, checkpoint_offset = $2, checkpoint = $3, updated_at = $4
+         WHERE id = $5 AND fence = $6 AND state = 'open'",
+    )
+    .bind(encode_segments(&upload.segments))
+    .bind(to_db(crate::store::total_bytes(&upload.segments)))
+    .bind(upload.checkpoint.encode())
+    .bind(to_db(now_ms))
+    .bind(upload.id.to_string())
+    .bind(to_db(upload.fence))
+    .execute(catalog.pool())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
 /// Notes how far an upload has come. `false` when the fence was raised meanwhile: nothing may be acknowledged.
 ///
 /// # Errors
@@ -249,6 +270,22 @@ pub async fn complete(
     .bind(to_db(now_ms))
     .bind(upload.id.to_string())
     .bind(to_db(upload.fence))
+    .execute(tx.connection())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Like [`terminate`] for an upload that has not become an asset; `false` also when it has.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn terminate_unfinished(tx: &mut Tx, id: AssetId, now_ms: u64) -> Result<bool, CatalogError> {
+    let done = sqlx::query(
+        "UPDATE uploads SET state = 'terminated', fence = fence + 1, updated_at = $1
+         WHERE id = $2 AND (state = 'open' OR (state = 'complete' AND kind = 'partial'))",
+    )
+    .bind(to_db(now_ms))
+    .bind(id.to_string())
     .execute(tx.connection())
     .await?;
     Ok(done.rows_affected() == 1)

@@ -19,6 +19,7 @@ pub struct LocalLeases(Mutex<HashMap<AssetId, Slot>>);
 #[derive(Default)]
 struct Slot {
     held: Option<(Holder, CancellationToken)>,
+    /// Stays when it has got the lease: whoever waited before it must not take it back.
     newest: Option<Holder>,
     clean_at: Option<u64>,
 }
@@ -79,7 +80,6 @@ impl Leases for LocalLeases {
         }
         let wanted = CancellationToken::new();
         slot.held = Some((holder, wanted.clone()));
-        slot.newest = None;
         ready(Ok(Attempt::Taken { clean_at: slot.clean_at.take(), wanted }))
     }
 

@@ -8,15 +8,15 @@ use tokio_util::sync::CancellationToken;
 use super::commit::commit;
 use super::finish::resume_digest;
 use super::open::{Found, OpenUpload, open};
-use super::pump::{End, Pump, Pumped, Stops, drain};
+use super::pump::{End, Pump, Pumped, Stops, brings_bytes, drain};
 use super::{Caller, IngestError, Progress};
 use crate::app::App;
 use crate::catalog::uploads;
 use crate::limits;
 use crate::protocol::UploadView;
 use crate::protocol::decide::{AppendPlan, decide_append};
-use crate::protocol::tus::Append;
-use crate::store::{StoreError, total_bytes};
+use crate::protocol::tus::{Append, Create, CreateKind};
+use crate::store::{Segment, SegmentWriter, StoreError, total_bytes};
 
 /// A request body.
 pub type Body = axum::body::Body;
@@ -39,21 +39,43 @@ pub async fn append(
     app.tasks.spawn(task.run(body)).await.unwrap_or(Err(IngestError::Stopping))
 }
 
-/// Like [`append`] for an upload that is this body and nothing else: it is complete when the body ends.
+/// Makes an upload that is this body and nothing else, complete when the body ends. If it does not end well nothing
+/// of it stays, also when nobody waits for the answer any more.
 ///
 /// # Errors
-/// As [`append`]. The upload is still there then and takes no harm from being terminated.
+/// As [`create`](super::create()) and [`append`].
 pub async fn plain(
     app: &Arc<App>,
-    id: AssetId,
     caller: Caller,
-    body_length: Option<u64>,
-    body: Body,
+    create: Create,
+    mut body: Body,
     closing: CancellationToken,
 ) -> Result<Progress, IngestError> {
-    let append = Append { offset: 0, body_length, upload_length: None };
-    let task = Task { app: app.clone(), id, caller, append, closing, ends_upload: true };
-    app.tasks.spawn(task.run(body)).await.unwrap_or(Err(IngestError::Stopping))
+    let app = app.clone();
+    let tasks = app.tasks.clone();
+    let task = async move {
+        let id = match super::create(&app, &caller, &create).await {
+            Ok(id) => id,
+            Err(error) => {
+                drain(&mut body).await;
+                return Err(error);
+            }
+        };
+        let body_length = match create.kind {
+            CreateKind::Single { length } => length,
+            CreateKind::Partial { .. } | CreateKind::Final { .. } => None,
+        };
+        let append = Append { offset: 0, body_length, upload_length: None };
+        let task = Task { app: app.clone(), id, caller: caller.clone(), append, closing, ends_upload: true };
+        let outcome = task.run(body).await;
+        if outcome.is_err()
+            && let Err(left) = super::terminate::end(&app, id, &caller).await
+        {
+            tracing::debug!(error = &left as &dyn std::error::Error, upload.id = %id, "upload.left_behind");
+        }
+        outcome
+    };
+    tasks.spawn(task).await.unwrap_or(Err(IngestError::Stopping))
 }
 
 struct Task {
@@ -70,22 +92,27 @@ impl Task {
     async fn run(self, mut body: Body) -> Result<Progress, IngestError> {
         let (mut open, plan) = match self.admit().await {
             Ok(Admitted::Write(open, plan)) => (open, plan),
-            Ok(Admitted::Nothing(progress)) => return Ok(progress),
+            Ok(Admitted::Nothing(progress)) => {
+                if brings_bytes(&mut body).await {
+                    drain(&mut body).await;
+                    return Err(Code::UploadBodyTooLong.into());
+                }
+                return Ok(progress);
+            }
             Err(error) => {
                 drain(&mut body).await;
                 return Err(error);
             }
         };
         open.upload.length = plan.length;
-        let started_at = open.offset;
-        if started_at > 0 {
+        if open.offset > 0 {
             self.app.metrics.uploads.resumes.inc();
         }
         self.app.metrics.uploads.active.inc();
         let pumped = self.pump(&mut open, &mut body, plan).await;
         self.app.metrics.uploads.active.dec();
         let pumped = pumped?;
-        self.settle(open, pumped, started_at, &mut body).await
+        self.settle(open, pumped, &mut body).await
     }
 
     /// The lease, and the rules' word on what was asked.
@@ -164,41 +191,63 @@ impl Task {
         &self,
         mut open: Box<OpenUpload>,
         pumped: Pumped,
-        started_at: u64,
         body: &mut Body,
     ) -> Result<Progress, IngestError> {
         let app = &*self.app;
-        let Pumped { mut writer, digest, received, end } = pumped;
-        let sealed = total_bytes(&open.upload.segments);
+        let Pumped { writer, digest, received, end } = pumped;
         let mut digest = Some(digest);
-        if matches!(end, End::TooLong) {
-            // None of it was acknowledged, and a file that is longer than it said is not the file that was meant.
-            // The row first: it must never promise more than there is.
-            let checkpoint = &open.upload.checkpoint;
-            let now_ms = app.clock.unix_ms();
-            if !uploads::checkpoint(&app.catalog, &open.upload, started_at, checkpoint, now_ms).await? {
-                return Err(IngestError::Fenced);
-            }
-            let (rewound, outcome) = writer.rewind(started_at - sealed).await;
-            outcome?;
-            writer = rewound;
-            app.metrics.uploads.discarded_bytes.inc_by(received);
-            digest = None;
-        }
         let (writer, synced) = writer.sync().await;
-        open.offset = sealed + writer.len();
+        // A file that is longer than it said is not the file that was meant. Bytes that could not be made durable
+        // are perhaps there and perhaps not.
+        let nothing_counts = matches!(end, End::TooLong) || synced.is_err();
         let failed = self.failure(end, synced, &open);
-        if matches!(failed, Some(IngestError::Store(_))) {
-            // The digest has seen bytes that may not be there; the next request makes it from the last checkpoint.
-            digest = None;
-        }
-        if self.ends_upload && failed.is_none() {
-            open.upload.length = Some(open.offset);
-        }
-        let kept = commit(app, open, digest).await;
+        let kept = if nothing_counts {
+            self.take_back(open, writer, received).await
+        } else {
+            open.offset = total_bytes(&open.upload.segments) + writer.len();
+            if self.ends_upload && failed.is_none() {
+                open.upload.length = Some(open.offset);
+            }
+            if failed.as_ref().is_some_and(|error| matches!(error, IngestError::Store(_))) {
+                // It has seen bytes that are not there; the next request makes it from the last checkpoint.
+                digest = None;
+            }
+            commit(app, open, digest).await
+        };
         let Some(failed) = failed else { return kept };
+        if let Err(error) = kept {
+            tracing::debug!(error = &error as &dyn std::error::Error, upload.id = %self.id, "upload.not_settled");
+        }
         drain(body).await;
         Err(failed)
+    }
+
+    /// The upload stands again where this request began; none of its bytes were acknowledged. Its segment is cut
+    /// there by raising the fence, as if someone else had taken over: only then can nobody else have counted on
+    /// what is cut off.
+    async fn take_back(
+        &self,
+        open: Box<OpenUpload>,
+        writer: Box<dyn SegmentWriter>,
+        received: u64,
+    ) -> Result<Progress, IngestError> {
+        let app = &*self.app;
+        let OpenUpload { mut upload, lease, offset } = *open;
+        let kept = offset - total_bytes(&upload.segments);
+        if kept > 0 {
+            upload.segments.push(Segment { number: upload.fence, size_bytes: kept });
+        }
+        if !uploads::cut_back(&app.catalog, &upload, app.clock.unix_ms()).await? {
+            return Err(IngestError::Fenced);
+        }
+        app.metrics.uploads.discarded_bytes.inc_by(received);
+        // Room for others; what cannot be cut off is behind the segment's end, where nobody reads.
+        let (_, outcome) = writer.rewind(kept).await;
+        if let Err(error) = outcome {
+            tracing::warn!(error = &error as &dyn std::error::Error, upload.id = %self.id, "segment.not_cut");
+        }
+        lease.release(upload.fence + 1).await;
+        Ok(Progress { id: upload.id, offset, length: upload.length, completed: None })
     }
 
     /// What the client is told of a body that did not end well.

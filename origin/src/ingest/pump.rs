@@ -102,7 +102,7 @@ impl<'a> Pump<'a> {
                 return self.end(End::TooLong).await;
             }
             self.take(data);
-            if self.batch_bytes >= limits::BATCH_BYTES
+            if (self.batch_bytes >= limits::BATCH_BYTES || self.batch.len() >= limits::BATCH_PIECES)
                 && let Err(error) = self.flush().await
             {
                 return Some(End::Failed(error));
@@ -187,6 +187,19 @@ impl<'a> Pump<'a> {
         let writer = self.writer.take().ok_or(StoreError::Missing)?;
         Ok(Pumped { writer, digest: self.digest, received: self.received, end })
     }
+}
+
+/// Whether a body that should be empty brings anything; one that is silent for a while does not.
+pub(super) async fn brings_bytes(body: &mut Body) -> bool {
+    let read = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            if frame.data_ref().is_some_and(|data| !data.is_empty()) {
+                return true;
+            }
+        }
+        false
+    };
+    tokio::time::timeout(limits::DRAIN_WAIT, read).await.unwrap_or(false)
 }
 
 /// Reads on for a while in a body nobody wants, so that its sender reads the answer instead of a reset.

@@ -26,7 +26,7 @@ pub async fn terminate(app: &Arc<App>, id: AssetId, caller: Caller) -> Result<()
     app.tasks.spawn(task).await.unwrap_or(Err(IngestError::Stopping))
 }
 
-async fn end(app: &App, id: AssetId, caller: &Caller) -> Result<(), IngestError> {
+pub(super) async fn end(app: &App, id: AssetId, caller: &Caller) -> Result<(), IngestError> {
     let upload = find(app, id, caller).await?;
     if is_asset(&upload) {
         return delete(app, id, caller).await;
@@ -39,8 +39,10 @@ async fn end(app: &App, id: AssetId, caller: &Caller) -> Result<(), IngestError>
     }
     let now_ms = app.clock.unix_ms();
     let mut tx = app.catalog.begin().await?;
-    if !uploads::terminate(&mut tx, id, now_ms).await? {
-        return Err(Code::UploadGone.into());
+    if !uploads::terminate_unfinished(&mut tx, id, now_ms).await? {
+        // A writer that did not stop got its last word in: the upload was completed since we looked, or ended.
+        drop(tx);
+        return delete(app, id, caller).await;
     }
     let removal = removals::insert(&mut tx, id, upload.fence, now_ms).await?;
     tx.commit().await?;

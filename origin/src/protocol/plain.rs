@@ -4,6 +4,7 @@ use http::HeaderMap;
 
 use super::Metadata;
 use super::metadata::clean_name;
+use crate::limits;
 
 /// What the request says of the file: its name from the address or from `Content-Disposition`, its type from
 /// `Content-Type` unless that says nothing.
@@ -12,7 +13,8 @@ pub fn metadata(fields: &HeaderMap, name_in_path: Option<&str>) -> Metadata {
         name_in_path.map(str::to_owned).or_else(|| disposition_name(fields)).map(|name| clean_name(&name));
     let content_type = fields.get("content-type").and_then(|value| value.to_str().ok()).filter(|value| {
         // curl's default for --data-binary, and the type that means "no idea".
-        !value.starts_with("application/x-www-form-urlencoded")
+        value.len() <= limits::MAX_CONTENT_TYPE_BYTES
+            && !value.starts_with("application/x-www-form-urlencoded")
             && !value.starts_with("application/octet-stream")
     });
     Metadata::of_file(name.as_deref(), content_type)

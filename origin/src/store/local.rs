@@ -72,14 +72,16 @@ impl LocalStore {
         let mut file = match options.open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let file = options.create(true).truncate(false).open(&path)?;
-                self.sync_parent(&path)?;
-                file
+                options.create(true).truncate(false).open(&path)?
             }
             Err(error) => return Err(error),
         };
         let len = file.seek(SeekFrom::End(0))?;
-        Ok(LocalWriter { file, len, unsynced: 0, durability: self.durability })
+        if len == 0 {
+            // Whoever made it may have died before its name was durable.
+            self.sync_parent(&path)?;
+        }
+        Ok(LocalWriter { file, len, unsynced: 0, sync_failed: false, durability: self.durability })
     }
 
     fn seal_blocking(&self, name: SegmentName) -> io::Result<u64> {
@@ -168,6 +170,8 @@ struct LocalWriter {
     file: File,
     len: u64,
     unsynced: u64,
+    /// Linux reports a failed write-back once and then forgets it, bytes included.
+    sync_failed: bool,
     durability: Durability,
 }
 
@@ -193,8 +197,11 @@ impl LocalWriter {
     }
 
     fn sync_blocking(&mut self) -> io::Result<()> {
+        if self.sync_failed {
+            return Err(io::Error::other("an earlier sync failed"));
+        }
         if self.durability == Durability::Durable && self.unsynced > 0 {
-            self.file.sync_data()?;
+            self.file.sync_data().inspect_err(|_| self.sync_failed = true)?;
         }
         self.unsynced = 0;
         Ok(())

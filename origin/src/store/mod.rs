@@ -95,14 +95,16 @@ pub trait SegmentWriter: Send {
         self.len() == 0
     }
 
-    /// Appends `batch` in order and gives the writer back. The work begins at once, before the future is polled. After an error some of it may have been written:
-    /// [`len`](Self::len) tells how much.
+    /// Appends `batch` in order and gives the writer back. The work begins at once, before the future is polled. After
+    /// an error some of it may have been written: [`len`](Self::len) tells how much.
     fn append(self: Box<Self>, batch: Vec<Bytes>) -> BoxFuture<'static, Appended>;
 
-    /// Makes all that was appended durable, as far as the store's setting asks for it.
+    /// Makes all that was appended durable, as far as the store's setting asks for it. When that has failed it
+    /// fails from then on: what the system says to a second try proves nothing about the first one's bytes.
     fn sync(self: Box<Self>) -> BoxFuture<'static, Appended>;
 
-    /// Takes bytes back that were never acknowledged: the segment ends at `len` again.
+    /// Takes bytes back that were never acknowledged: the segment ends at `len` again. Only where nobody can have
+    /// [`seal`](BlobStore::seal)ed them.
     fn rewind(self: Box<Self>, len: u64) -> BoxFuture<'static, Appended>;
 }
 

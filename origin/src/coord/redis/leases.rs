@@ -1,5 +1,6 @@
 //! Leases in Redis. `tidegate:lease:ID` is `h:HOLDER` while held, and `f:FENCE` after a holder stopped in order;
-//! `tidegate:newest:ID` names the newest waiter.
+//! `tidegate:newest:ID` names the newest who wanted it, and stays when that one has got it: whoever waited before
+//! must not take it back.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
@@ -31,7 +32,6 @@ static ATTEMPT: LazyLock<Script> = LazyLock::new(|| {
             fence = string.sub(state, 3)
         end
         redis.call('SET', KEYS[1], 'h:' .. ARGV[1], 'PX', ARGV[3])
-        redis.call('DEL', KEYS[2])
         return {'taken', fence}
         ",
     )
