@@ -37,6 +37,8 @@ pub const ANEW_MAX: u32 = 5;
 
 /// Default of `--stall-timeout`: no byte taken by the connection, or no answer, for this long is a failure.
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(60);
+/// The shortest stall that can be asked for: less is a slow network, not a dead one.
+pub const MIN_STALL_TIMEOUT: Duration = Duration::from_secs(1);
 /// Time for a connection to come about, TLS included.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// Sent bytes that the peer's TCP has not confirmed for this long end the connection.

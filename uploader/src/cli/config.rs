@@ -105,7 +105,7 @@ impl Config {
         if self.chunk == Some(ByteSize(0)) {
             return usage("--chunk has at least one byte");
         }
-        if self.stall_timeout.0 < Duration::from_secs(1) {
+        if self.stall_timeout.0 < limits::MIN_STALL_TIMEOUT {
             return usage("--stall-timeout is at least 1s");
         }
         let token = match (&self.token, &self.token_file) {
