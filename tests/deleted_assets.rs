@@ -33,7 +33,7 @@ fn watched(backing: Backing) -> Watched {
     let id = id_of(&path).to_owned();
     let api = scene.api(origin.addr);
     api.asset_eventually(&id);
-    let granted = api.grant(&id, 10.0);
+    let granted = api.grant(&id, 10.0).path;
     let watched = Watched { scene, origin, edges, id, granted, bytes };
     for edge in &watched.edges {
         // The second answer comes from the cache.

@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use tidegate_testkit::files::digest_of_file;
 use tidegate_testkit::http::Request;
 use tidegate_testkit::process::loopback;
+use tidegate_testkit::scene::Api;
 use tidegate_testkit::wait::eventually_true;
 use tidegate_testkit::{Process, Upload, eventually, limits, ports, video};
 
@@ -56,7 +57,8 @@ fn a_newcomer_uploads_a_video_over_a_crash_and_watches_it_from_an_edge() {
     assert_eq!(finished.digest, digest_of_file(&film));
 
     // The watch page plays it from one of the edges.
-    let watch = Request::get(&format!("/watch/{}", finished.id)).bearer(&token);
+    let api = Api { addr: server, token };
+    let watch = Request::get(&api.grant(&finished.id, 60.0).watch);
     let source = eventually("a watch page that names an edge", limits::START, || {
         let page = watch.send(server).expect(200).text();
         let source = page.split("src=\"").nth(1)?.split('"').next()?.to_owned();

@@ -9,7 +9,6 @@ use tidegate_testkit::supervise::Recipe;
 use tidegate_testkit::wait::eventually_true;
 use tidegate_testkit::{Backing, Scene, Upload, limits, video};
 
-const PASSWORD: &str = "a password of the playback test";
 /// How long the short grant runs, in minutes: long enough to start playing, short enough to wait for its end.
 const SHORT: f64 = 0.1;
 
@@ -18,7 +17,7 @@ fn a_real_video_plays_and_seeks_in_chromium_and_stops_when_its_grant_is_over() {
     let interop = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop");
     assert!(interop.join("node_modules/playwright-core").exists(), "run scripts/install-test-tools.sh");
     let scene = Scene::new(Backing::Embedded);
-    let origin = scene.origin_with(&["--admin-password", PASSWORD]);
+    let origin = scene.origin();
     let edge = scene.edge(origin.addr, &[]);
 
     let film = video::video();
@@ -33,11 +32,11 @@ fn a_real_video_plays_and_seeks_in_chromium_and_stops_when_its_grant_is_over() {
 
     let wish = json!({
         "chromium": "/usr/bin/chromium",
-        "origin": origin.url(),
-        "login": "admin",
-        "password": PASSWORD,
-        "watch": format!("{}/watch/{}", origin.url(), finished.id),
-        "short": format!("{}{}", edge.url(), api.grant(&finished.id, SHORT)),
+        "watch": format!("{}{}", origin.url(), api.grant(&finished.id, 10.0).watch),
+        "edge": edge.url(),
+        "grants": format!("{}/api/v1/assets/{}/grants", origin.url(), finished.id),
+        "token": scene.token(),
+        "minutes": SHORT,
     });
     let said = Recipe::new("node").args([interop.join("play.mjs")]).args([wish.to_string()]).run();
     let said: Value = serde_json::from_str(said.trim()).unwrap();

@@ -120,10 +120,15 @@ impl Edge {
         tracing::info!(listen = %address, url, origin = %self.config.origin, memory = %self.config.memory, "edge.serving");
         let viewers = node.clone();
         server::serve(listener, self.options, shutdown, move |connection| {
-            let (node, peer) = (viewers.clone(), connection.peer.ip());
+            let (node, peer, framing) = (viewers.clone(), connection.peer.ip(), connection.framing);
             service_fn(move |request| {
-                let node = node.clone();
-                async move { Ok::<_, Infallible>(viewer::serve(&node, peer, request).await) }
+                let (node, framing) = (node.clone(), framing.clone());
+                async move {
+                    let ambiguous = framing.is_ambiguous();
+                    let response = viewer::serve(&node, peer, request, ambiguous).await;
+                    framing.answered();
+                    Ok::<_, Infallible>(response)
+                }
             })
         })
         .await;

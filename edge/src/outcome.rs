@@ -1,10 +1,13 @@
 //! What became of a request, as one value that feeds the `Cache-Status` field (RFC 9211), the log line and the metric
 //! alike (invariant 12).
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use tidegate_wire::Code;
 
 use crate::cache::NoStoreReason;
+
+/// The field an outcome is shown in.
+pub(crate) const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
 /// How a request was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -104,6 +107,17 @@ impl Outcome {
             Self::Local => HeaderValue::from_static("tidegate"),
             Self::Refused(_) => self.with_detail(""),
             Self::Failed(_) => self.with_detail("fwd=miss"),
+        }
+    }
+
+    /// Sets it in a response's fields: in place of what a stored object has, behind what an origin said of a cache of
+    /// its own.
+    pub(crate) fn show(self, headers: &mut HeaderMap) {
+        let hit = Self::Hit.header();
+        if headers.get(CACHE_STATUS) == Some(&hit) {
+            headers.insert(CACHE_STATUS, self.header());
+        } else {
+            headers.append(CACHE_STATUS, self.header());
         }
     }
 

@@ -3,12 +3,12 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderName};
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_TYPE, HeaderMap};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use tidegate_wire::grant;
+use tidegate_wire::{Code, grant};
 use tokio::time::Instant;
 
 use crate::cache::lookup::{self, Found};
@@ -23,13 +23,20 @@ use crate::response::{EdgeBody, Rendered, Rendering, cors};
 use crate::upstream::{Ask, Failure};
 use crate::{limits, pass};
 
-const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
-
-/// Answers a request. Never fails: what goes wrong is an answer too.
-pub(crate) async fn serve(node: &Arc<Node>, peer: IpAddr, request: Request<Incoming>) -> Response<EdgeBody> {
+/// Answers a request. Never fails: what goes wrong is an answer too. One that came with two ideas of its own length
+/// (`ambiguous`) is not looked at.
+pub(crate) async fn serve(
+    node: &Arc<Node>,
+    peer: IpAddr,
+    request: Request<Incoming>,
+    ambiguous: bool,
+) -> Response<EdgeBody> {
     let begun = Instant::now();
     let log = AccessLog::begin(&request);
-    let (mut response, outcome) = match answer(node, peer, request, begun).await {
+    let answer = async {
+        if ambiguous { Err(Code::AmbiguousLength.into()) } else { answer(node, peer, request, begun).await }
+    };
+    let (mut response, outcome) = match answer.await {
         Ok(answer) => answer,
         Err(refusal) => {
             let outcome = refusal.outcome;
@@ -37,8 +44,11 @@ pub(crate) async fn serve(node: &Arc<Node>, peer: IpAddr, request: Request<Incom
         }
     };
     let headers = response.headers_mut();
-    headers.append(CACHE_STATUS, outcome.header());
-    if node.is_fleet() {
+    if outcome != Outcome::Hit {
+        // A hit's fields say so already.
+        outcome.show(headers);
+    }
+    if node.is_fleet() && !headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
         cors::open(headers);
     }
     node.metrics.request(outcome);

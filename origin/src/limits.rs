@@ -159,6 +159,8 @@ pub const READ_PIECE_BYTES: u64 = 256 * 1024;
 pub const SNIFF_BYTES: u64 = 8 * 1024;
 /// `Retry-After` of an upload that has to wait, in seconds.
 pub const UPLOAD_RETRY_S: u32 = 1;
+/// Uploads in progress that are listed, the newest.
+pub const UPLOADS_LISTED: u32 = 200;
 /// How often finishing an upload is tried while others change it too.
 pub const COMMIT_TRIES: u32 = 5;
 

@@ -13,7 +13,8 @@ use tidegate_wire::AssetId;
 use tidegate_wire::grant::{GrantSigner, granted_path};
 
 const BYTES: &str = "bytes of a video that is not one";
-const NOW_S: u32 = (NOW_MS / 1000) as u32;
+/// [`NOW_MS`] in seconds, as grants have it.
+const NOW_S: u32 = 1_780_000_000;
 
 /// Uploads for real, and sets the visibility through the API.
 async fn upload(origin: &Origin, owner: &As, visibility: Visibility) -> AssetId {

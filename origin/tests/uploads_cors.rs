@@ -27,9 +27,19 @@ fn a_browser_that_asks_first_hears_what_it_may_send() {
             assert!(lists(answer.header("access-control-allow-methods"), method), "{method}");
         }
         for field in [
-            "Authorization", "Content-Type", "Tus-Resumable", "Upload-Length", "Upload-Offset", "Upload-Metadata",
-            "Upload-Defer-Length", "Upload-Concat", "Upload-Part-Offset", "X-HTTP-Method-Override",
-            "X-Requested-With", "X-Request-ID", "Want-Repr-Digest",
+            "Authorization",
+            "Content-Type",
+            "Tus-Resumable",
+            "Upload-Length",
+            "Upload-Offset",
+            "Upload-Metadata",
+            "Upload-Defer-Length",
+            "Upload-Concat",
+            "Upload-Part-Offset",
+            "X-HTTP-Method-Override",
+            "X-Requested-With",
+            "X-Request-ID",
+            "Want-Repr-Digest",
         ] {
             assert!(lists(answer.header("access-control-allow-headers"), field), "{field}");
         }
@@ -55,7 +65,9 @@ fn scripts_may_read_every_answer_also_the_refusals() {
     ] {
         let answer = origin.send(&request.header("Origin", "https://page.example")).expect(status);
         assert_eq!(answer.header("access-control-allow-origin"), Some("*"), "{status}");
-        for field in ["Location", "Upload-Offset", "Upload-Length", "Tus-Resumable", "Tus-Version", "Repr-Digest"] {
+        for field in
+            ["Location", "Upload-Offset", "Upload-Length", "Tus-Resumable", "Tus-Version", "Repr-Digest"]
+        {
             assert!(lists(answer.header("access-control-expose-headers"), field), "{status} {field}");
         }
     }
@@ -69,7 +81,8 @@ fn invariant_9_a_session_does_not_upload_or_delete_for_a_page_of_another_site() 
     let _ = origin.account("owner");
     let cookie = origin.session("owner", "a password of a test");
     let create = |field: &str, value: &str| {
-        let request = Request::new("POST", "/files").header("Tus-Resumable", "1.0.0").header("Upload-Length", 5);
+        let request =
+            Request::new("POST", "/files").header("Tus-Resumable", "1.0.0").header("Upload-Length", 5);
         origin.send(&request.header("Cookie", &cookie).header(field, value))
     };
     assert_eq!(create("Origin", "https://page.example").expect(403).problem(), "cross_site");

@@ -70,11 +70,8 @@ fn a_body_past_a_length_it_brought_itself_changes_not_even_the_length() {
     let tus = origin.tus();
     let path =
         path_of(&origin.send(&tus.request("POST", "/files").header("Upload-Defer-Length", 1)).expect(201));
-    let head = tus
-        .patch(&path, 0, &[])
-        .header("Upload-Length", 3)
-        .header("Transfer-Encoding", "chunked")
-        .to_bytes();
+    let head =
+        tus.patch(&path, 0, &[]).header("Upload-Length", 3).header("Transfer-Encoding", "chunked").to_bytes();
     let mut connection = Connection::open(origin.addr).unwrap();
     connection.send(&[&*head, b"5\r\nhello\r\n0\r\n\r\n"].concat()).unwrap();
     let answer = connection.response("PATCH").unwrap().expect(413);

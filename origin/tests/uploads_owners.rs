@@ -57,7 +57,8 @@ fn parts_of_nobody_make_a_whole_of_nobody() {
     let site = Site::embedded();
     let origin = site.start_with(|config| config.anonymous_uploads = true);
     let nobody = origin.nobody();
-    let create = nobody.request("POST", "/files").header("Upload-Concat", "partial").header("Upload-Length", 5);
+    let create =
+        nobody.request("POST", "/files").header("Upload-Concat", "partial").header("Upload-Length", 5);
     let part = path_of(&origin.send(&create).expect(201));
     let _ = origin.send(&nobody.patch(&part, 0, b"hello")).expect(204);
     let create = nobody.request("POST", "/files").header("Upload-Concat", format!("final;{part}"));

@@ -15,7 +15,8 @@ use tidegate_testkit::tus::{Tus, path_of};
 const GROUP: u64 = 64 * 1024;
 
 fn partial(tus: &Tus, length: usize, offset: Option<usize>) -> Request {
-    let request = tus.request("POST", "/files").header("Upload-Concat", "partial").header("Upload-Length", length);
+    let request =
+        tus.request("POST", "/files").header("Upload-Concat", "partial").header("Upload-Length", length);
     offset.iter().fold(request, |request, offset| request.header("Upload-Part-Offset", offset))
 }
 
@@ -89,7 +90,8 @@ fn a_whole_tells_its_parts_and_takes_no_bytes() {
 
     let field = format!("final;http://{}{} {}", origin.addr, parts[0], parts[1]);
     let name = format!("filename {}", STANDARD.encode("a.txt"));
-    let create = tus.request("POST", "/files").header("Upload-Concat", &field).header("Upload-Metadata", &name);
+    let create =
+        tus.request("POST", "/files").header("Upload-Concat", &field).header("Upload-Metadata", &name);
     let path = path_of(&origin.send(&create).expect(201));
     let head = origin.send(&tus.request("HEAD", &path)).expect(200);
     assert_eq!(head.header("upload-concat"), Some(&*field));
@@ -122,7 +124,8 @@ fn parts_are_used_again_in_any_order_and_a_wrong_place_does_no_harm() {
 fn empty_and_tiny_parts_are_parts() {
     let site = Site::embedded();
     let origin = site.start();
-    let parts = [create_part(&origin, 0, None), create_part(&origin, 1, Some(0)), create_part(&origin, 0, Some(1))];
+    let parts =
+        [create_part(&origin, 0, None), create_part(&origin, 1, Some(0)), create_part(&origin, 0, Some(1))];
     let _ = origin.send(&origin.tus().patch(&parts[1], 0, b"x")).expect(204);
     origin.assert_is(&path_of(&whole(&origin, &parts).expect(201)), b"x");
     origin.assert_is(&path_of(&whole(&origin, &parts[..1]).expect(201)), b"");

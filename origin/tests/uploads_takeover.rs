@@ -59,8 +59,11 @@ fn invariant_3_an_old_client_that_trickles_other_bytes_spoils_nothing(site: Site
     let mut old = origin.hanging_patch(&path, 0, SIZE as u64, &bytes[..SENT]);
     origin.wait_received(SENT as u64);
     let mut new = origin.hanging_patch(&path, SENT as u64, (SIZE - SENT) as u64, &[]);
+    // The new one has it as soon as bytes of its own have come in.
+    new.send(&bytes[SENT..SENT + 10_000]).unwrap();
+    origin.wait_received((SENT + 10_000) as u64);
     let rubbish = random_bytes(5, 5_000);
-    for piece in bytes[SENT..].chunks(50_000) {
+    for piece in bytes[SENT + 10_000..].chunks(50_000) {
         let _ = old.send(&rubbish);
         new.send(piece).unwrap();
     }

@@ -73,7 +73,8 @@ fn another_version_or_none_is_refused_with_the_versions_there_are_and_changes_no
     for version in [None, Some("0.2.2"), Some("1.0.1")] {
         for (method, target) in [("POST", "/files"), ("HEAD", &*path), ("PATCH", &path), ("DELETE", &path)] {
             let mut request = Request::new(method, target).bearer(&origin.token);
-            request = version.iter().fold(request, |request, version| request.header("Tus-Resumable", version));
+            request =
+                version.iter().fold(request, |request, version| request.header("Tus-Resumable", version));
             if method == "POST" {
                 request = request.header("Upload-Length", 5);
             }

@@ -218,7 +218,7 @@ impl Connection {
             .timer(TokioTimer::new())
             .header_read_timeout(self.options.head_timeout)
             .max_buf_size(self.options.read_buffer_bytes)
-            .max_headers(limits::MAX_HEADERS);
+            .max_header_size(limits::MAX_HEADER_BYTES);
         builder
     }
 

@@ -214,19 +214,31 @@ impl Api {
         let _ = self.request("DELETE", &format!("/assets/{id}")).send(self.addr).expect(204);
     }
 
-    /// The path of a grant for an asset.
+    /// A grant for an asset.
     ///
     /// # Panics
     /// When the origin refuses.
-    pub fn grant(&self, id: &str, minutes: f64) -> String {
+    pub fn grant(&self, id: &str, minutes: f64) -> Granted {
         let wish = json!({ "minutes": minutes });
         let answer =
             self.request("POST", &format!("/assets/{id}/grants")).json(&wish).send(self.addr).expect(201);
-        answer.json()["path"].as_str().expect("a path").to_owned()
+        let said = answer.json();
+        let path =
+            |name: &str| said[name].as_str().unwrap_or_else(|| panic!("no {name} in {said}")).to_owned();
+        Granted { path: path("path"), watch: path("watch") }
     }
 
     /// The uploaded bytes, read with the token.
     pub fn source(&self, id: &str) -> Response {
         Request::get(&format!("/media/{id}/source")).bearer(&self.token).send(self.addr)
     }
+}
+
+/// What a grant opens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Granted {
+    /// The uploaded bytes, on edges and origins.
+    pub path: String,
+    /// The watch page, on origins.
+    pub watch: String,
 }

@@ -1,8 +1,9 @@
 // Plays a video in headless Chromium as a viewer does, and tells what the page and the network saw.
 //
-//   node play.mjs '{"chromium", "origin", "login", "password", "watch", "short"}'
+//   node play.mjs '{"chromium", "watch", "edge", "grants", "token", "minutes"}'
 //
-// `watch` is the address of the watch page; `short` the address of the same video under a grant that will expire.
+// `watch` is the address of a watch page. The same video is played once more from `edge` under a grant of so many
+// `minutes`, made at `grants` with `token`, until that is over.
 // Prints one line of JSON.
 
 import { chromium } from "playwright-core";
@@ -35,11 +36,6 @@ try {
     requests.push({ url: response.url(), status: response.status(), range });
   });
 
-  const session = await context.request.post(`${wish.origin}/api/v1/sessions`, {
-    data: { login: wish.login, password: wish.password },
-  });
-  if (session.status() !== 201) throw new Error(`login: ${session.status()} ${await session.text()}`);
-
   await page.goto(wish.watch);
   const played = await page.evaluate(playFrom, { at: 0, seconds: 1 });
   const middle = played.duration / 2;
@@ -47,10 +43,19 @@ try {
   const beforeShort = requests.length;
 
   // The same player, now with the short grant. It plays until the grant is over, and not past what it had by then.
-  const short = await page.evaluate(playFrom, { src: wish.short, at: 0, seconds: 1 });
-  const refusal = await untilRefused(context, wish.short);
-  const afterwards = await page.evaluate(playFrom, { at: played.duration - 5, seconds: 1 });
-  const again = await page.evaluate(playFrom, { src: wish.short, at: 0, seconds: 1 });
+  const made = await context.request.post(wish.grants, {
+    headers: { Authorization: `Bearer ${wish.token}` },
+    data: { minutes: wish.minutes },
+  });
+  const src = wish.edge + (await made.json()).path;
+  const short = await page.evaluate(playFrom, { src, at: 0, seconds: 1 });
+  const refusal = await untilRefused(context, src);
+  const afterwards = await page.evaluate(playFrom, {
+    at: played.duration - 5,
+    seconds: 1,
+    patience: 8_000,
+  });
+  const again = await page.evaluate(playFrom, { src, at: 0, seconds: 1 });
 
   console.log(JSON.stringify({ played, middle, sought, short, refusal, afterwards, again, requests, beforeShort }));
 } finally {
@@ -69,7 +74,7 @@ async function untilRefused(context, url) {
 }
 
 /** In the page: plays from `at` (of another source, when `src` is given) until so many seconds went by or it failed. */
-async function playFrom({ src, at, seconds }) {
+async function playFrom({ src, at, seconds, patience = 60_000 }) {
   const video = document.querySelector("video");
   const outcome = new Promise((resolve) => {
     const settle = (what) => resolve(what);
@@ -78,7 +83,7 @@ async function playFrom({ src, at, seconds }) {
       if (!video.seeking && video.currentTime >= at + seconds) settle("played");
     };
     video.addEventListener("timeupdate", watch);
-    setTimeout(() => settle("stalled"), 20_000);
+    setTimeout(() => settle("stalled"), patience);
   });
   video.muted = true;
   if (src !== undefined) {

@@ -5,6 +5,7 @@ use base64::prelude::BASE64_STANDARD;
 use reqwest::Url;
 use reqwest::header::HeaderMap;
 use tidegate_wire::Digest;
+use tidegate_wire::headers::{ASSET, DIGEST};
 
 use crate::target::Target;
 
@@ -12,10 +13,6 @@ use crate::target::Target;
 pub(crate) const VERSION: &str = "1.0.0";
 /// The media type of upload bodies.
 pub(crate) const OFFSET_STREAM: &str = "application/offset+octet-stream";
-/// Tidegate's: the digest of a complete upload.
-pub(crate) const DIGEST: &str = "tidegate-digest";
-/// Tidegate's: the path of the asset a complete upload has become.
-pub(crate) const ASSET: &str = "tidegate-asset";
 
 /// The value of `Upload-Metadata` for a file's name and media type.
 pub(crate) fn metadata(name: &str, media_type: &str) -> String {

@@ -13,7 +13,12 @@ use tidegate_wire::slice;
 
 use super::freshness::{self, Freshness};
 use super::key::Key;
+use crate::outcome::{CACHE_STATUS, Outcome};
+use crate::response::cors;
 use crate::upstream::headers::is_hop_by_hop;
+
+/// Room for the fields that are added to those of the origin.
+const SPARE_FIELDS: usize = 8;
 
 /// What makes two answers parts of the same bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,8 +129,9 @@ pub(crate) struct Object {
     pub(crate) etag: Option<HeaderValue>,
     pub(crate) last_modified: Option<HeaderValue>,
     pub(crate) content_type: Option<HeaderValue>,
-    /// The fields of every response with it, ready to be copied.
-    pub(crate) fields: Box<[(HeaderName, HeaderValue)]>,
+    /// The fields of every response with it, ready to be cloned: cheaper than to build them up each time. `Age` and
+    /// `Cache-Status` stand in it as for a hit of age 0, so that setting them takes no room.
+    pub(crate) fields: HeaderMap,
 }
 
 /// What the maker of an [`Object`] knows beside the response's fields.
@@ -156,13 +162,13 @@ impl Object {
             etag: headers.get(ETAG).cloned(),
             last_modified: headers.get(LAST_MODIFIED).cloned(),
             content_type: headers.get(CONTENT_TYPE).cloned(),
-            fields: viewer_fields(headers, visibility, status),
+            fields: viewer_fields(headers, visibility, status, fleet),
         }
     }
 
     /// The same bytes with what a 304 says of them (RFC 9111 section 4.3.4).
     pub(crate) fn refreshed(&self, headers: &HeaderMap, freshness: Freshness, fleet: bool) -> Self {
-        let mut merged: HeaderMap = self.fields.iter().cloned().collect();
+        let mut merged = self.fields.clone();
         if fleet {
             // Not among the viewers' fields; a 304 that does not repeat it leaves it as it was.
             let kept = if self.visibility == Visibility::Open { "public" } else { "private" };
@@ -200,28 +206,29 @@ impl Object {
 }
 
 /// The fields a viewer gets whatever part it asked for. What says where the bytes lie is made anew each time.
-fn viewer_fields(
-    headers: &HeaderMap,
-    visibility: Visibility,
-    status: StatusCode,
-) -> Box<[(HeaderName, HeaderValue)]> {
+fn viewer_fields(headers: &HeaderMap, visibility: Visibility, status: StatusCode, fleet: bool) -> HeaderMap {
     let made_anew = |name: &HeaderName| {
-        [CONTENT_LENGTH, CONTENT_RANGE, AGE, ACCEPT_RANGES].contains(name) || name.as_str() == own::VISIBILITY
+        [CONTENT_LENGTH, CONTENT_RANGE, AGE, ACCEPT_RANGES, CACHE_STATUS].contains(name)
+            || name.as_str() == own::VISIBILITY
+            || (fleet && cors::is_ours(name))
     };
-    let mut fields: Vec<_> = headers
-        .iter()
-        .filter(|(name, _)| !is_hop_by_hop(name) && !made_anew(name))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
+    let mut fields = HeaderMap::with_capacity(headers.len() + SPARE_FIELDS);
+    for (name, value) in headers.iter().filter(|(name, _)| !is_hop_by_hop(name) && !made_anew(name)) {
+        fields.append(name, value.clone());
+    }
     if visibility == Visibility::Private {
         // No shared cache beyond may keep it, and the viewer's own asks again: a grant ends, a browser's copy would not.
-        fields.retain(|(name, _)| *name != CACHE_CONTROL);
-        fields.push((CACHE_CONTROL, HeaderValue::from_static("private, no-cache")));
+        fields.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     }
     if status == StatusCode::OK {
-        fields.push((ACCEPT_RANGES, HeaderValue::from_static("bytes")));
+        fields.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     }
-    fields.into()
+    if fleet {
+        cors::open(&mut fields);
+    }
+    fields.insert(AGE, HeaderValue::from(0));
+    fields.insert(CACHE_STATUS, Outcome::Hit.header());
+    fields
 }
 
 #[cfg(test)]
@@ -264,13 +271,13 @@ mod tests {
             ("connection", "close"),
             (own::VISIBILITY, "private"),
         ]);
-        let fields = viewer_fields(&given, Visibility::Private, StatusCode::OK);
-        assert_eq!(
-            *fields,
-            [
-                (CACHE_CONTROL, HeaderValue::from_static("private, no-cache")),
-                (ACCEPT_RANGES, HeaderValue::from_static("bytes")),
-            ]
-        );
+        let fields = viewer_fields(&given, Visibility::Private, StatusCode::OK, false);
+        let expected = headers(&[
+            ("cache-control", "private, no-cache"),
+            ("accept-ranges", "bytes"),
+            ("age", "0"),
+            ("cache-status", "tidegate; hit"),
+        ]);
+        assert_eq!(fields, expected);
     }
 }

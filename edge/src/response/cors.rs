@@ -3,7 +3,7 @@
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, HeaderMap,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, HeaderMap, HeaderName,
 };
 use http::{HeaderValue, Response, StatusCode};
 
@@ -28,6 +28,11 @@ pub(crate) fn preflight() -> Response<EdgeBody> {
     headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_FIELDS);
     headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from(limits::PREFLIGHT_MAX_AGE_S));
     response
+}
+
+/// Whether a field is one the edge decides on.
+pub(crate) fn is_ours(name: &HeaderName) -> bool {
+    matches!(*name, ACCESS_CONTROL_ALLOW_ORIGIN | ACCESS_CONTROL_EXPOSE_HEADERS)
 }
 
 /// Opens a response to every page.

@@ -23,12 +23,13 @@ use self::stream::{Piece, SliceStream};
 use crate::cache::object::Object;
 use crate::limits;
 use crate::node::Node;
-use crate::outcome::Outcome;
+use crate::outcome::{CACHE_STATUS, Outcome};
 use crate::refusal::Refusal;
 use crate::upstream::{Ask, Failure};
 
 /// Fields a 304 carries (RFC 9110 section 15.4.5).
-const NOT_MODIFIED_FIELDS: [HeaderName; 6] = [CACHE_CONTROL, DATE, ETAG, EXPIRES, LAST_MODIFIED, VARY];
+const NOT_MODIFIED_FIELDS: [HeaderName; 7] =
+    [CACHE_CONTROL, DATE, ETAG, EXPIRES, LAST_MODIFIED, VARY, CACHE_STATUS];
 
 /// What to do about a request for an object.
 pub(crate) enum Rendered {
@@ -163,12 +164,8 @@ impl Rendering<'_> {
     fn response(&self, status: StatusCode, body: EdgeBody) -> Response<EdgeBody> {
         let mut response = Response::new(body);
         *response.status_mut() = status;
-        let headers = response.headers_mut();
-        headers.reserve(self.object.fields.len() + 4);
-        for (name, value) in &self.object.fields {
-            headers.append(name, value.clone());
-        }
-        self.age(headers);
+        *response.headers_mut() = self.object.fields.clone();
+        self.age(response.headers_mut());
         response
     }
 
@@ -184,7 +181,12 @@ impl Rendering<'_> {
     }
 
     fn age(&self, headers: &mut HeaderMap) {
-        headers.insert(AGE, HeaderValue::from(self.object.freshness.age_s(self.now_s)));
+        let age_s = self.object.freshness.age_s(self.now_s);
+        if age_s > 0 {
+            headers.insert(AGE, HeaderValue::from(age_s));
+        } else if !headers.contains_key(AGE) {
+            headers.insert(AGE, HeaderValue::from(0));
+        }
     }
 
     fn done(&self, response: Response<EdgeBody>) -> Rendered {

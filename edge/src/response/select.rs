@@ -89,6 +89,10 @@ pub(crate) fn first_byte(set: &RangeSet) -> Option<u64> {
 
 /// The order of RFC 9110 section 13.2.2.
 fn precondition(headers: &HeaderMap, validators: Validators<'_>) -> Option<Selection> {
+    let asks = |name| headers.contains_key(name);
+    if ![IF_MATCH, IF_UNMODIFIED_SINCE, IF_NONE_MATCH, IF_MODIFIED_SINCE].into_iter().any(asks) {
+        return None;
+    }
     let modified = validators.last_modified.and_then(http_date);
     let date = |name| headers.get(name).and_then(http_date);
     if headers.contains_key(IF_MATCH) {

@@ -39,7 +39,7 @@ pub struct TreeHasher {
     nodes: Vec<Node>,
     /// The group being filled. The bytes before the first group boundary of a run that begins inside a group have
     /// none: that group is completed by someone else's bytes.
-    open: Option<Hasher>,
+    open: Option<Box<Hasher>>,
 }
 
 impl TreeHasher {
@@ -115,8 +115,9 @@ impl TreeHasher {
     }
 }
 
-fn group_hasher(start: u64) -> Hasher {
-    let mut hasher = Hasher::new();
+/// Boxed: a hasher is 2 KB, and futures carry it about.
+fn group_hasher(start: u64) -> Box<Hasher> {
+    let mut hasher = Box::new(Hasher::new());
     hasher.set_input_offset(start);
     hasher
 }

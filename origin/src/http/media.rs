@@ -90,7 +90,7 @@ async fn read(app: &Arc<App>, parts: &Parts, id: &str, grant: Option<&str>) -> R
         }
         _ => None,
     };
-    Ok(respond(app, parts, what, ranges))
+    Ok(respond(app, parts, &what, ranges.as_deref()))
 }
 
 /// On what ground the bytes are read; it decides who may keep a copy.
@@ -140,14 +140,14 @@ fn refuse_range(error: RangeError, size: u64) -> Response {
     response
 }
 
-fn respond(app: &App, parts: &Parts, what: Representation, ranges: Option<Vec<ByteRange>>) -> Response {
+fn respond(app: &App, parts: &Parts, what: &Representation, ranges: Option<&[ByteRange]>) -> Response {
     let size = what.size();
     let status = if ranges.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
     let mut response = what.bare(status);
     let fields = response.headers_mut();
     fields.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     fields.insert(CONTENT_TYPE, what.content_type());
-    let (length, body) = match ranges.as_deref() {
+    let (length, body) = match ranges {
         None => (size, what.body(&app.store, ByteRange::new(0, size))),
         Some([range]) => {
             if let Ok(value) = HeaderValue::try_from(range.content_range(size)) {
@@ -157,7 +157,7 @@ fn respond(app: &App, parts: &Parts, what: Representation, ranges: Option<Vec<By
         }
         Some(ranges) => {
             let boundary = tidegate_wire::digest::to_hex(&app.entropy.bytes::<12>());
-            let parts = multipart::Multipart::new(&what, ranges, &boundary);
+            let parts = multipart::Multipart::new(what, ranges, &boundary);
             if let Ok(value) = HeaderValue::try_from(format!("multipart/byteranges; boundary={boundary}")) {
                 fields.insert(CONTENT_TYPE, value);
             }

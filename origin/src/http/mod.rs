@@ -17,6 +17,7 @@ pub mod grants;
 pub mod health;
 pub mod internal;
 pub mod media;
+pub mod progress;
 pub mod purges;
 pub mod sessions;
 pub mod tokens;
@@ -48,6 +49,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(internal::router())
         .merge(watch::router())
         .merge(uploads::router())
+        .merge(progress::router())
         .merge(media::router())
         .method_not_allowed_fallback(async || ApiError::from(Code::MethodNotAllowed))
         .fallback(async || ApiError::from(Code::NotFound))

@@ -102,8 +102,10 @@ impl Task {
         if open.offset > 0 {
             self.app.metrics.uploads.resumes.inc();
         }
-        let pumped = self.pump(&mut open, &mut body, plan).await?;
-        self.settle(open, pumped, &mut body).await
+        self.app.metrics.uploads.active.inc();
+        let pumped = self.pump(&mut open, &mut body, plan).await;
+        self.app.metrics.uploads.active.dec();
+        self.settle(open, pumped?, &mut body).await
     }
 
     /// The lease, and the rules' word on what was asked.
@@ -169,7 +171,7 @@ impl Task {
                     Ok(false) => return Err(IngestError::Fenced),
                     // The bytes are on disk, which is the truth; only a crash now would mean more hashing.
                     Err(error) => {
-                        tracing::warn!(error = &error as &dyn std::error::Error, "checkpoint.failed")
+                        tracing::warn!(error = &error as &dyn std::error::Error, "checkpoint.failed");
                     }
                 }
                 timer.observe_duration();
@@ -206,9 +208,11 @@ impl Task {
             commit(app, open, digest).await
         };
         let Some(failed) = failed else { return kept };
-        if let Err(error) = kept {
-            tracing::debug!(error = &error as &dyn std::error::Error, upload.id = %self.id, "upload.not_settled");
-        }
+        let failed = match kept {
+            // A refusal says that nothing has changed: not before that is so.
+            Err(error) if nothing_counts => error,
+            _ => failed,
+        };
         drain(body).await;
         Err(failed)
     }

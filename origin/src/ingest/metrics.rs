@@ -1,7 +1,7 @@
 //! What is counted of uploads.
 
 use prometheus::core::Collector;
-use prometheus::{Histogram, HistogramOpts, IntCounter, Registry};
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntGauge, Registry};
 
 /// Metrics of uploads.
 #[derive(Clone)]
@@ -12,6 +12,8 @@ pub struct UploadMetrics {
     pub completed: IntCounter,
     /// Uploads ended by their owners.
     pub terminated: IntCounter,
+    /// Bodies being received.
+    pub active: IntGauge,
     /// Body bytes received.
     pub received_bytes: IntCounter,
     /// Body bytes received and given up again, because their request was wrong.
@@ -48,6 +50,10 @@ impl UploadMetrics {
             created: counter("uploads_created_total", "Uploads made.")?,
             completed: counter("uploads_completed_total", "Uploads completed.")?,
             terminated: counter("uploads_terminated_total", "Uploads ended by their owners.")?,
+            active: register(
+                registry,
+                IntGauge::new("tidegate_origin_uploads_active", "Bodies being received.")?,
+            )?,
             received_bytes: counter("upload_received_bytes_total", "Body bytes received.")?,
             discarded_bytes: counter(
                 "upload_discarded_bytes_total",

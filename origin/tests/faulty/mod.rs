@@ -58,7 +58,9 @@ impl FaultyStore {
 
     /// Waits until this many appends hang.
     pub fn wait_held(&self, count: usize) {
-        eventually_true("a write to hang", Duration::from_secs(30), || self.faults.held.load(SeqCst) >= count);
+        eventually_true("a write to hang", Duration::from_secs(30), || {
+            self.faults.held.load(SeqCst) >= count
+        });
     }
 
     /// What hangs is done now.

@@ -208,7 +208,8 @@ impl Origin {
         let new = json!({ "username": name, "email": format!("{name}@example.org"), "password": password });
         let _ = self.send(&Request::new("POST", "/api/v1/accounts").json(&new)).expect(201);
         let cookie = self.session(name, password);
-        let token = Request::new("POST", "/api/v1/tokens").header("Cookie", cookie).json(&json!({"name": "test"}));
+        let token =
+            Request::new("POST", "/api/v1/tokens").header("Cookie", cookie).json(&json!({"name": "test"}));
         self.send(&token).expect(201).json()["token"].as_str().unwrap().to_owned()
     }
 

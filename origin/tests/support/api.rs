@@ -15,6 +15,7 @@ use tidegate_origin::catalog::{Asset, NewAsset, Visibility, accounts, assets};
 use tidegate_origin::config::{DatabaseOptions, OriginConfig, Secret};
 use tidegate_serve::ambient::ManualClock;
 use tidegate_serve::server::ConnInfo;
+use tidegate_serve::stream::Framing;
 use tidegate_serve::{Clock, Entropy};
 use tidegate_wire::AssetId;
 use tokio_util::sync::CancellationToken;
@@ -210,7 +211,11 @@ pub fn request(who: &As, method: Method, path: &str, body: Option<Value>) -> Req
 /// As if the request had come over a connection from `peer`.
 pub fn from_peer(mut request: Request<Body>, peer: &str) -> Request<Body> {
     let peer: SocketAddr = format!("{peer}:1").parse().unwrap();
-    request.extensions_mut().insert(ConnInfo { peer, closing: CancellationToken::new() });
+    request.extensions_mut().insert(ConnInfo {
+        peer,
+        framing: Framing::default(),
+        closing: CancellationToken::new(),
+    });
     request
 }
 

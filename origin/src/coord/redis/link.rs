@@ -28,14 +28,14 @@ pub(super) struct Link {
 
 impl Link {
     pub(super) fn open(info: ConnectionInfo, entropy: &Entropy) -> Result<Self, CoordError> {
-        let client = Client::open(info).map_err(|error| CoordError::new(error))?;
+        let client = Client::open(info).map_err(CoordError::new)?;
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(limits::REDIS_TIMEOUT))
             .set_response_timeout(Some(limits::REDIS_TIMEOUT))
             .set_number_of_retries(limits::REDIS_RECONNECTS)
             .set_max_delay(limits::REDIS_RECONNECT_DELAY);
-        let manager = ConnectionManager::new_lazy_with_config(client.clone(), config)
-            .map_err(|error| CoordError::new(error))?;
+        let manager =
+            ConnectionManager::new_lazy_with_config(client.clone(), config).map_err(CoordError::new)?;
         let sender = tidegate_wire::digest::to_hex(&entropy.bytes::<8>()).into();
         Ok(Self { client, manager, sender })
     }

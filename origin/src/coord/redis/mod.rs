@@ -23,7 +23,7 @@ pub fn connect(
     entropy: &Entropy,
     shutdown: &CancellationToken,
 ) -> Result<Coordination, CoordError> {
-    let info = url.into_connection_info().map_err(|error| CoordError::new(error))?;
+    let info = url.into_connection_info().map_err(CoordError::new)?;
     let link = link::Link::open(info, entropy)?;
     let leases = leases::RedisLeases::new(link.clone());
     let wakeups = link.wakeups();
