@@ -45,11 +45,11 @@ macro_rules! contract {
     ($($name:ident),* $(,)?) => {
         mod in_process {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() { super::$name(super::Subject::local()).await; })*
+            async fn $name() { super::$name(&super::Subject::local()).await; })*
         }
         mod on_redis {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() { super::$name(super::Subject::redis()).await; })*
+            async fn $name() { super::$name(&super::Subject::redis()).await; })*
         }
     };
 }
@@ -83,16 +83,16 @@ async fn happens<T>(what: impl Future<Output = T>) -> T {
     timeout(Duration::from_secs(30), what).await.expect("it happens")
 }
 
-async fn a_new_upload_is_clean_under_the_fence_it_was_offered_with(by: Subject) {
+async fn a_new_upload_is_clean_under_the_fence_it_was_offered_with(by: &Subject) {
     by.one.leases.offer(id(1), 1).await.unwrap();
     assert_eq!(take(&by.two, id(1)).await.clean_at, Some(1));
 }
 
-async fn an_upload_nobody_offered_is_not_clean(by: Subject) {
+async fn an_upload_nobody_offered_is_not_clean(by: &Subject) {
     assert_eq!(take(&by.one, id(1)).await.clean_at, None);
 }
 
-async fn a_holder_that_stops_in_order_hands_its_fence_on(by: Subject) {
+async fn a_holder_that_stops_in_order_hands_its_fence_on(by: &Subject) {
     for fence in [3, 3, 4] {
         take(&by.one, id(1)).await.release(fence).await;
         let next = take(&by.two, id(1)).await;
@@ -107,7 +107,7 @@ async fn a_holder_that_stops_in_order_hands_its_fence_on(by: Subject) {
 }
 
 /// Invariant 3: within a second the newer one goes on.
-async fn a_holder_is_asked_to_stop_as_soon_as_another_wants_the_lease(by: Subject) {
+async fn a_holder_is_asked_to_stop_as_soon_as_another_wants_the_lease(by: &Subject) {
     let holder = take(&by.one, id(1)).await;
     let other = tokio::spawn({
         let two = by.two.clone();
@@ -119,7 +119,7 @@ async fn a_holder_is_asked_to_stop_as_soon_as_another_wants_the_lease(by: Subjec
     assert_eq!(other.clean_at, Some(5), "it was asked, and it stopped in order");
 }
 
-async fn a_holder_that_does_not_stop_is_pushed_aside_and_cannot_give_back_what_it_lost(by: Subject) {
+async fn a_holder_that_does_not_stop_is_pushed_aside_and_cannot_give_back_what_it_lost(by: &Subject) {
     by.one.leases.offer(id(1), 1).await.unwrap();
     let hung = take(&by.one, id(1)).await;
     let newer = happens(take(&by.two, id(1))).await;
@@ -135,14 +135,14 @@ async fn a_holder_that_does_not_stop_is_pushed_aside_and_cannot_give_back_what_i
     );
 }
 
-async fn an_abandoned_lease_is_free_at_once_and_not_clean(by: Subject) {
+async fn an_abandoned_lease_is_free_at_once_and_not_clean(by: &Subject) {
     by.one.leases.offer(id(1), 1).await.unwrap();
     drop(take(&by.one, id(1)).await);
     let next = happens(take(&by.two, id(1))).await;
     assert_eq!(next.clean_at, None);
 }
 
-async fn of_several_waiters_the_newest_wins_and_the_older_give_way(by: Subject) {
+async fn of_several_waiters_the_newest_wins_and_the_older_give_way(by: &Subject) {
     let holder = take(&by.one, id(1)).await;
     let leases = &by.two.leases;
     for waiter in [11, 12, 13] {
@@ -162,7 +162,7 @@ async fn of_several_waiters_the_newest_wins_and_the_older_give_way(by: Subject) 
     assert!(matches!(taken, Attempt::Taken { clean_at: Some(1), .. }), "{taken:?}");
 }
 
-async fn one_who_waited_does_not_take_the_lease_back_from_a_newer_one(by: Subject) {
+async fn one_who_waited_does_not_take_the_lease_back_from_a_newer_one(by: &Subject) {
     let holder = take(&by.one, id(1)).await;
     let leases = &by.one.leases;
     leases.announce(id(1), 11).await.unwrap();
@@ -179,14 +179,14 @@ async fn one_who_waited_does_not_take_the_lease_back_from_a_newer_one(by: Subjec
     assert!(matches!(leases.attempt(id(1), 11, true).await.unwrap(), Attempt::Superseded));
 }
 
-async fn a_retired_upload_is_forgotten(by: Subject) {
+async fn a_retired_upload_is_forgotten(by: &Subject) {
     by.one.leases.offer(id(1), 1).await.unwrap();
     take(&by.one, id(1)).await.retire().await;
     let next = happens(take(&by.two, id(1))).await;
     assert_eq!(next.clean_at, None);
 }
 
-async fn leases_of_different_uploads_have_nothing_to_do_with_each_other(by: Subject) {
+async fn leases_of_different_uploads_have_nothing_to_do_with_each_other(by: &Subject) {
     let one = take(&by.one, id(1)).await;
     let two = take(&by.one, id(2)).await;
     two.release(9).await;
@@ -195,7 +195,7 @@ async fn leases_of_different_uploads_have_nothing_to_do_with_each_other(by: Subj
     assert_eq!(take(&by.two, id(2)).await.clean_at, Some(9));
 }
 
-async fn a_session_is_there_until_it_is_deleted(by: Subject) {
+async fn a_session_is_there_until_it_is_deleted(by: &Subject) {
     let session = Session { account: AccountId::new("someone"), expires_at: 1_800_000_000_000 };
     let (one, two) = (&by.one.sessions, &by.two.sessions);
     assert_eq!(one.get(&[1; 32]).await.unwrap(), None);
@@ -207,7 +207,7 @@ async fn a_session_is_there_until_it_is_deleted(by: Subject) {
     assert_eq!(one.get(&[1; 32]).await.unwrap(), None);
 }
 
-async fn hot_offsets_come_in_the_order_they_were_asked(by: Subject) {
+async fn hot_offsets_come_in_the_order_they_were_asked(by: &Subject) {
     by.one.hot.set(id(1), 10).await;
     by.one.hot.set(id(2), 20).await;
     by.one.hot.set(id(1), 11).await;
@@ -215,7 +215,7 @@ async fn hot_offsets_come_in_the_order_they_were_asked(by: Subject) {
     assert_eq!(by.two.hot.get(&[]).await, []);
 }
 
-async fn a_wake_up_reaches_those_who_wait_here(by: Subject) {
+async fn a_wake_up_reaches_those_who_wait_here(by: &Subject) {
     let mut waiter = by.one.wakeups.subscribe(Topic::Purges);
     by.one.wakeups.notify(Topic::Purges);
     happens(waiter.changed()).await.unwrap();

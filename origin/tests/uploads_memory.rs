@@ -40,7 +40,7 @@ fn sixteen_uploads_side_by_side_stay_below_64_mib_over_idle() {
         let api = scene.api(tus.addr);
         assert_eq!(api.asset(id_of(&path))["digest"], digest_of(&bytes));
     });
-    println!("{grown} bytes over idle");
+    eprintln!("{grown} bytes over idle");
     assert!(grown < MOST_OVER_IDLE, "{grown} bytes over idle");
 }
 
@@ -59,7 +59,7 @@ fn bodies_in_chunks_of_one_byte_cost_no_more_than_others() {
         let _ = connection.response("PATCH").unwrap().expect(204);
         assert_eq!(scene.api(tus.addr).asset(id_of(&path))["digest"], digest_of(&[b'x'; CHUNKS]));
     });
-    println!("{grown} bytes over idle");
+    eprintln!("{grown} bytes over idle");
     assert!(grown < 6 << 20, "{grown} bytes over idle");
 }
 
@@ -80,6 +80,6 @@ fn viewers_that_do_not_read_hold_little() {
         assert_eq!(viewer.head().unwrap().status, 200);
     }
     let grown = peak_bytes(&origin.process) - before;
-    println!("{grown} bytes over idle");
+    eprintln!("{grown} bytes over idle");
     assert!(grown < MOST_OVER_IDLE, "{grown} bytes over idle");
 }

@@ -57,7 +57,7 @@ impl Model {
 fn one_history(site: &Site, seed: u64, mut origin: Origin) -> Origin {
     let mut random = Random::seeded(seed);
     let size = usize::try_from(random.within(&(1..=600_000))).unwrap();
-    let (deferred, sha) = (random.next_u64() % 4 == 0, random.next_u64() % 2 == 0);
+    let (deferred, sha) = (random.next_u64().is_multiple_of(4), random.next_u64().is_multiple_of(2));
     let create = origin.tus().request("POST", "/files");
     let create =
         if deferred { create.header("Upload-Defer-Length", 1) } else { create.header("Upload-Length", size) };
@@ -137,7 +137,7 @@ fn one_history(site: &Site, seed: u64, mut origin: Origin) -> Origin {
                 origin = site.start();
             }
         }
-        if random.next_u64() % 3 == 0 {
+        if random.next_u64().is_multiple_of(3) {
             model.ask(&origin);
         }
     }
@@ -163,7 +163,7 @@ fn histories(site: &Site, first_seed: u64) {
     let mut seed = first_seed;
     // A handful at least, and then as many as a few seconds allow.
     while seed < first_seed + 5 || began.elapsed() < Duration::from_secs(5) {
-        println!("history {seed}");
+        eprintln!("history {seed}");
         origin = one_history(site, seed, origin);
         seed += 1;
     }

@@ -28,7 +28,7 @@ fn wait_nothing_left(site: &Site, origin: &Origin) {
     });
 }
 
-fn one_request_makes_an_asset(site: Site) {
+fn one_request_makes_an_asset(site: &Site) {
     let (origin, bytes) = (site.start(), random_bytes(1, 1_000_000));
     let put = Request::new("PUT", "/files/my%20film.mp4").bearer(&origin.token).body(&*bytes);
     let answer = origin.send(&put).expect(201);
@@ -42,7 +42,7 @@ fn one_request_makes_an_asset(site: Site) {
     origin.assert_is(id, &bytes);
 }
 
-fn a_chunked_body_of_unknown_length_makes_an_asset(site: Site) {
+fn a_chunked_body_of_unknown_length_makes_an_asset(site: &Site) {
     let (origin, bytes) = (site.start(), random_bytes(2, 500_000));
     let post = Request::new("POST", "/files")
         .bearer(&origin.token)
@@ -58,7 +58,7 @@ fn a_chunked_body_of_unknown_length_makes_an_asset(site: Site) {
     origin.assert_is(made["id"].as_str().unwrap(), &bytes);
 }
 
-fn a_body_that_breaks_off_leaves_nothing(site: Site) {
+fn a_body_that_breaks_off_leaves_nothing(site: &Site) {
     let (origin, bytes) = (site.start(), random_bytes(3, 300_000));
     let head = |field: &str, value: &str| {
         Request::new("PUT", "/files/film.mp4").bearer(&origin.token).header(field, value).to_bytes()
@@ -71,7 +71,7 @@ fn a_body_that_breaks_off_leaves_nothing(site: Site) {
         connection.send(&bytes).unwrap();
         origin.wait_received(300_000 * (n as u64 + 1));
         drop(connection);
-        wait_nothing_left(&site, &origin);
+        wait_nothing_left(site, &origin);
     }
 }
 
