@@ -1,6 +1,6 @@
 # `make` alone says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-tools lint fmt
+.PHONY: help run test test-tools lint fmt bench-edge bench-upload
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,3 +24,27 @@ lint: ## formatting, clippy and rustdoc without a warning, and the licences wher
 
 fmt: ## format everything
 	cargo fmt --all
+
+# The side-by-side benchmarks: scripts that start the peers and us in one run. They need wrk, nginx and varnish
+# (Debian packages), and for uploads tusd and rustus, whose paths TUSD and RUSTUS give.
+BENCH ?= ../shared/bench
+TUSD ?= $(shell command -v tusd)
+RUSTUS ?= $(shell command -v rustus)
+comma := ,
+
+bench-edge: ## the edge beside nginx and Varnish, warm (BENCH=folder of the scripts)
+	cargo build --release --bin tidegate-edge
+	python3 $(BENCH)/edge_bench.py --peers nginx,varnish,tidegate --work target/bench-edge \
+	    --bin tidegate=$(CURDIR)/target/release/tidegate-edge $(ARGS)
+
+bench-upload: ## uploads beside tusd and rustus, first durable, then relaxed (TUSD=PATH RUSTUS=PATH)
+	cargo build --release --bin tidegate-origin
+	for durability in durable relaxed; do \
+	    echo "== tidegate $$durability"; \
+	    TIDEGATE_DURABILITY=$$durability \
+	    TIDEGATE_SQLITE_SYNCHRONOUS=$$([ $$durability = durable ] && echo full || echo normal) \
+	    python3 $(BENCH)/upload_bench.py --work target/bench-upload \
+	        --servers $(if $(TUSD),tusd$(comma))$(if $(RUSTUS),rustus$(comma))tidegate \
+	        $(if $(TUSD),--bin tusd=$(TUSD)) $(if $(RUSTUS),--bin rustus=$(RUSTUS)) \
+	        --bin tidegate=$(CURDIR)/target/release/tidegate-origin $(ARGS) || exit 1; \
+	done

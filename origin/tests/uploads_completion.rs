@@ -18,13 +18,13 @@ fn leave_bytes(site: &Site, path: &str, bytes: &[u8]) {
     std::fs::OpenOptions::new().create(true).append(true).open(segment).unwrap().write_all(bytes).unwrap();
 }
 
-fn head_completes_an_upload_whose_last_answer_was_lost(site: Site) {
+fn head_completes_an_upload_whose_last_answer_was_lost(site: &Site) {
     let bytes = random_bytes(1, SIZE);
     let origin = site.start();
     let path = origin.tus().create(SIZE as u64, "film.mp4");
     let _ = origin.send(&origin.tus().patch(&path, 0, &bytes[..123_456])).expect(204);
     origin.crash();
-    leave_bytes(&site, &path, &bytes[123_456..]);
+    leave_bytes(site, &path, &bytes[123_456..]);
     let origin = site.start();
     let head = origin.send(&origin.tus().request("HEAD", &path)).expect(200);
     assert_eq!(head.number("upload-offset"), Some(SIZE as u64));
@@ -32,12 +32,12 @@ fn head_completes_an_upload_whose_last_answer_was_lost(site: Site) {
     origin.assert_is(&path, &bytes);
 }
 
-fn invariant_2_the_bytes_on_disk_are_the_truth_not_the_record(site: Site) {
+fn invariant_2_the_bytes_on_disk_are_the_truth_not_the_record(site: &Site) {
     let bytes = random_bytes(2, SIZE);
     let origin = site.start();
     let path = origin.tus().create(SIZE as u64, "film.mp4");
     origin.crash();
-    leave_bytes(&site, &path, &bytes[..222_222]);
+    leave_bytes(site, &path, &bytes[..222_222]);
     let origin = site.start();
     assert_eq!(origin.tus().offset(&path), 222_222);
     let _ = origin.send(&origin.tus().patch(&path, 222_222, &bytes[222_222..])).expect(204);

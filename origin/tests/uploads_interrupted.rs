@@ -20,7 +20,7 @@ fn send_chunked(origin: &Origin, path: &str, offset: u64, body: &[u8]) -> Respon
 }
 
 /// Invariant 1: what is kept of a broken body is told by HEAD, is on disk, and is what was sent.
-fn invariant_1_a_dropped_connection_keeps_what_arrived(site: Site) {
+fn invariant_1_a_dropped_connection_keeps_what_arrived(site: &Site) {
     let origin = site.start();
     let (tus, bytes) = (origin.tus(), random_bytes(1, 1_000_000));
     let path = tus.create(bytes.len() as u64, "film.mp4");
@@ -43,7 +43,7 @@ fn invariant_1_a_dropped_connection_keeps_what_arrived(site: Site) {
     origin.assert_is(&path, &bytes);
 }
 
-fn a_chunked_body_past_the_length_changes_nothing(site: Site) {
+fn a_chunked_body_past_the_length_changes_nothing(site: &Site) {
     let origin = site.start();
     let (tus, bytes) = (origin.tus(), random_bytes(2, 400_000));
     let path = tus.create(bytes.len() as u64, "film.mp4");

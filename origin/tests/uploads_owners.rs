@@ -68,7 +68,7 @@ fn parts_of_nobody_make_a_whole_of_nobody() {
 }
 
 /// Invariant 8 begins here: the purge is in the log with the deletion.
-fn deleting_a_complete_upload_deletes_its_asset_and_purges_it(site: Site) {
+fn deleting_a_complete_upload_deletes_its_asset_and_purges_it(site: &Site) {
     let origin = site.start();
     let tus = origin.tus();
     let path = tus.upload(b"hello", "a.txt");

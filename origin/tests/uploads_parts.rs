@@ -54,7 +54,7 @@ fn upload_side_by_side(origin: &Origin, bytes: &[u8], cuts: &[usize], hints: boo
 
 /// Invariant 4: with the places known, only the groups that straddle two parts are read again, and the one a resume
 /// began in.
-fn invariant_4_parts_that_say_where_they_belong_are_not_read_again(site: Site) {
+fn invariant_4_parts_that_say_where_they_belong_are_not_read_again(site: &Site) {
     let (origin, bytes) = (site.start(), random_bytes(1, 5_000_000));
     let parts = upload_side_by_side(&origin, &bytes, &[1_234_567, 2_097_152, 2_097_153, 4_000_000], true);
     let before = origin.app.metrics.uploads.rehashed_bytes.get();
@@ -66,7 +66,7 @@ fn invariant_4_parts_that_say_where_they_belong_are_not_read_again(site: Site) {
     origin.assert_is(&path_of(&answer), &bytes);
 }
 
-fn parts_that_do_not_say_where_they_belong_make_the_same_file(site: Site) {
+fn parts_that_do_not_say_where_they_belong_make_the_same_file(site: &Site) {
     let (origin, bytes) = (site.start(), random_bytes(2, 3_000_000));
     let parts = upload_side_by_side(&origin, &bytes, &[1_000_001, 1_000_002], false);
     let answer = whole(&origin, &parts).expect(201);

@@ -28,7 +28,7 @@ fn wait_nothing_left(site: &Site, origin: &Origin) {
     });
 }
 
-fn one_request_makes_an_asset(site: Site) {
+fn one_request_makes_an_asset(site: &Site) {
     let (origin, bytes) = (site.start(), random_bytes(1, 1_000_000));
     let put = Request::new("PUT", "/files/my%20film.mp4").bearer(&origin.token).body(&*bytes);
     let answer = origin.send(&put).expect(201);
@@ -42,7 +42,7 @@ fn one_request_makes_an_asset(site: Site) {
     origin.assert_is(id, &bytes);
 }
 
-fn a_chunked_body_of_unknown_length_makes_an_asset(site: Site) {
+fn a_chunked_body_of_unknown_length_makes_an_asset(site: &Site) {
     let (origin, bytes) = (site.start(), random_bytes(2, 500_000));
     let post = Request::new("POST", "/files")
         .bearer(&origin.token)
@@ -58,7 +58,7 @@ fn a_chunked_body_of_unknown_length_makes_an_asset(site: Site) {
     origin.assert_is(made["id"].as_str().unwrap(), &bytes);
 }
 
-fn a_body_that_breaks_off_leaves_nothing(site: Site) {
+fn a_body_that_breaks_off_leaves_nothing(site: &Site) {
     let (origin, bytes) = (site.start(), random_bytes(3, 300_000));
     let head = |field: &str, value: &str| {
         Request::new("PUT", "/files/film.mp4").bearer(&origin.token).header(field, value).to_bytes()
@@ -71,7 +71,7 @@ fn a_body_that_breaks_off_leaves_nothing(site: Site) {
         connection.send(&bytes).unwrap();
         origin.wait_received(300_000 * (n as u64 + 1));
         drop(connection);
-        wait_nothing_left(&site, &origin);
+        wait_nothing_left(site, &origin);
     }
 }
 
@@ -113,8 +113,8 @@ fn a_body_over_http_2_makes_an_asset() {
     origin.assert_is(made["id"].as_str().unwrap(), &bytes);
 }
 
-/// Some bytes, then the sender gives up.
-struct BreaksOff(Option<Bytes>);
+/// Some bytes; the sender gives up when it is told to.
+struct BreaksOff(Option<Bytes>, tokio::sync::oneshot::Receiver<()>);
 
 impl Body for BreaksOff {
     type Data = Bytes;
@@ -122,10 +122,12 @@ impl Body for BreaksOff {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        let next = self.0.take().map(Frame::data);
-        Poll::Ready(Some(next.ok_or_else(|| io::Error::other("the sender gives up"))))
+        if let Some(bytes) = self.0.take() {
+            return Poll::Ready(Some(Ok(Frame::data(bytes))));
+        }
+        Pin::new(&mut self.1).poll(cx).map(|_| Some(Err(io::Error::other("the sender gives up"))))
     }
 }
 
@@ -133,8 +135,15 @@ impl Body for BreaksOff {
 fn a_stream_over_http_2_that_is_reset_leaves_nothing() {
     let site = Site::embedded();
     let origin = site.start();
-    let answer = over_http2(&origin, BreaksOff(Some(random_bytes(5, 200_000).into())));
-    assert!(answer.is_none_or(|(status, _)| status >= 400));
+    let (give_up, told) = tokio::sync::oneshot::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let answer = over_http2(&origin, BreaksOff(Some(random_bytes(5, 200_000).into()), told));
+            assert!(answer.is_none_or(|(status, _)| status >= 400));
+        });
+        origin.wait_received(200_000);
+        give_up.send(()).unwrap();
+    });
     wait_nothing_left(&site, &origin);
 }
 

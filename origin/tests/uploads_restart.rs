@@ -12,7 +12,7 @@ use tidegate_testkit::files::random_bytes;
 
 const SIZE: usize = 1_500_000;
 
-fn invariant_2_an_upload_goes_on_over_crashes_at_any_byte(site: Site) {
+fn invariant_2_an_upload_goes_on_over_crashes_at_any_byte(site: &Site) {
     let bytes = random_bytes(1, SIZE);
     let mut origin = site.start();
     let path = origin.tus().create(SIZE as u64, "film.mp4");
@@ -35,7 +35,7 @@ fn invariant_2_an_upload_goes_on_over_crashes_at_any_byte(site: Site) {
     site.start().assert_is(&path, &bytes);
 }
 
-fn a_sha_256_that_was_asked_for_is_made_over_resumes_and_crashes(site: Site) {
+fn a_sha_256_that_was_asked_for_is_made_over_resumes_and_crashes(site: &Site) {
     let bytes = random_bytes(2, SIZE);
     let origin = site.start();
     let tus = origin.tus();
@@ -60,7 +60,7 @@ fn a_sha_256_that_was_asked_for_is_made_over_resumes_and_crashes(site: Site) {
     origin.assert_is(&path, &bytes);
 }
 
-fn a_stopping_origin_keeps_what_came_and_says_so(site: Site) {
+fn a_stopping_origin_keeps_what_came_and_says_so(site: &Site) {
     let bytes = random_bytes(3, SIZE);
     let origin = site.start();
     let path = origin.tus().create(SIZE as u64, "film.mp4");

@@ -111,8 +111,12 @@ impl Task {
         self.app.metrics.uploads.active.inc();
         let pumped = self.pump(&mut open, &mut body, plan).await;
         self.app.metrics.uploads.active.dec();
+<<<<<<< HEAD
         let pumped = pumped?;
         self.settle(open, pumped, &mut body).await
+=======
+        self.settle(open, pumped?, &mut body).await
+>>>>>>> otest
     }
 
     /// The lease, and the rules' word on what was asked.
@@ -215,9 +219,11 @@ impl Task {
             commit(app, open, digest).await
         };
         let Some(failed) = failed else { return kept };
-        if let Err(error) = kept {
-            tracing::debug!(error = &error as &dyn std::error::Error, upload.id = %self.id, "upload.not_settled");
-        }
+        let failed = match kept {
+            // A refusal says that nothing has changed: not before that is so.
+            Err(error) if nothing_counts => error,
+            _ => failed,
+        };
         drain(body).await;
         Err(failed)
     }

@@ -233,7 +233,7 @@ impl Drop for Origin {
 #[macro_export]
 macro_rules! on_both_columns {
     ($($name:ident),* $(,)?) => {
-        mod embedded { $(#[test] fn $name() { super::$name($crate::site::Site::embedded()); })* }
-        mod cluster { $(#[test] fn $name() { super::$name($crate::site::Site::cluster()); })* }
+        mod embedded { $(#[test] fn $name() { super::$name(&$crate::site::Site::embedded()); })* }
+        mod cluster { $(#[test] fn $name() { super::$name(&$crate::site::Site::cluster()); })* }
     };
 }
