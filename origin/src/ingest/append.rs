@@ -111,12 +111,7 @@ impl Task {
         self.app.metrics.uploads.active.inc();
         let pumped = self.pump(&mut open, &mut body, plan).await;
         self.app.metrics.uploads.active.dec();
-<<<<<<< HEAD
-        let pumped = pumped?;
-        self.settle(open, pumped, &mut body).await
-=======
         self.settle(open, pumped?, &mut body).await
->>>>>>> otest
     }
 
     /// The lease, and the rules' word on what was asked.
