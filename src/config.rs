@@ -21,7 +21,8 @@ pub struct Arguments {
     /// Edges to run, one port each.
     #[arg(long, env = "TIDEGATE_EDGES", value_name = "COUNT", default_value_t = 2, value_parser = clap::value_parser!(u16).range(0..=64))]
     pub edges: u16,
-    /// Host name or address under which others reach this machine; needed when listening on 0.0.0.0 or [::].
+    /// Host name or address under which others reach this machine; needed when listening on every address (0.0.0.0
+    /// or ::).
     #[arg(long, env = "TIDEGATE_PUBLIC_HOST", value_name = "HOST")]
     pub public_host: Option<String>,
     /// Ceiling over the memory of each edge's cache.

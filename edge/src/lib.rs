@@ -1,8 +1,8 @@
 //! The edge: slices of objects cached near the viewer.
 //!
-//! The modules follow the way of a request: [`viewer`] is the whole of it as one readable function, which goes through
-//! [`gate`] (route, rate, grant), [`cache`] (lookup, opening, fill), [`upstream`] and [`response`]; [`pass`] is the
-//! way around the cache. [`fleet`] follows the purge log, the keys and the heartbeat beside it.
+//! The modules follow the way of a request: `viewer` is the whole of it as one readable function, which goes through
+//! `gate` (route, rate, grant), `cache` (lookup, opening, fill), `upstream` and `response`; `pass` is the
+//! way around the cache. `fleet` follows the purge log, the keys and the heartbeat beside it.
 
 pub mod config;
 pub mod limits;

@@ -31,7 +31,7 @@ pub const RESERVE_SHARE: u64 = 8;
 /// What the cache's bookkeeping adds to an entry: its node, key, queue links and handle.
 pub const ENTRY_OVERHEAD: u64 = 512;
 /// What one upstream response may hold in the client's read buffer and queue; taken from the budget while it runs.
-pub const UPSTREAM_BUFFER_BYTES: u64 = 128 << 10;
+pub const UPSTREAM_BUFFER_BYTES: u64 = 64 << 10;
 /// How long a fill waits for memory before its viewers are answered `overloaded`.
 pub const MEMORY_WAIT: Duration = Duration::from_secs(5);
 /// How often a waiting fill presses the cache for room again.
@@ -119,8 +119,13 @@ pub const STOPPED_AFTER: Duration = Duration::from_millis(500);
 pub const TICK: Duration = Duration::from_millis(100);
 /// How long a request waits for the purge log before it is answered from what is cached (invariant 10).
 pub const SYNC_WAIT: Duration = Duration::from_secs(1);
-/// A failed sync excuses the requests that come within this; then one tries again.
-pub const SYNC_EXCUSE: Duration = Duration::from_millis(500);
+/// A failed sync excuses the requests that come within this many times what it took: a refused connection is tried
+/// again almost at once, a silent one is not waited for by everyone.
+pub const SYNC_EXCUSE_FACTOR: u32 = 10;
+/// The least that a failed sync excuses.
+pub const SYNC_EXCUSE_MIN: Duration = Duration::from_millis(10);
+/// The most that a failed sync excuses; longer than the next attempt takes, which goes on in the background.
+pub const SYNC_EXCUSE_MAX: Duration = Duration::from_secs(2);
 /// Pause between polls while the origin cannot be reached.
 pub const PURGE_RETRY: Duration = Duration::from_millis(250);
 /// How often the edge says it is alive.

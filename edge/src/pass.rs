@@ -111,7 +111,6 @@ fn relayed(
 ) -> Result<Response<EdgeBody>, Refusal> {
     let mut fields = std::mem::take(&mut exchange.headers);
     let status = exchange.status;
-    headers::strip_hop_by_hop(&mut fields);
     if node.is_fleet() {
         let shows_bytes = status.is_success() || status == StatusCode::NOT_MODIFIED;
         let visibility = if shows_bytes { Visibility::of(&fields) } else { Visibility::Open };

@@ -1,4 +1,5 @@
 //! Invariant 10: a dead origin does not stop what is cached.
+#![allow(clippy::disallowed_methods, reason = "a test's thread may sleep and look at the time")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod support;
@@ -13,7 +14,6 @@ use tidegate_testkit::http::Request;
 const T0: u64 = 1_700_000_000_000;
 
 #[test]
-#[allow(clippy::disallowed_methods, reason = "bounds a wait, asserts no timing")]
 fn invariant_10_an_edge_of_the_fleet_serves_what_it_has() {
     let origin = Origin::start();
     let path = "/media/a/source";

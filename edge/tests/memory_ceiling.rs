@@ -2,6 +2,7 @@
 //!
 //! The bound stated here: resident memory stays below the ceiling and [`PROGRAM`], which is the program itself, its
 //! threads and the allocator's own.
+#![allow(clippy::disallowed_methods, reason = "a test's thread may sleep and look at the time")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
 
 mod support;

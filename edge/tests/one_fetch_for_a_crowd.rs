@@ -1,4 +1,5 @@
 //! Invariant 6: N viewers of one cold slice cost the origin one fetch of it in each edge.
+#![allow(clippy::disallowed_methods, reason = "a test's thread may sleep and look at the time")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod support;

@@ -7,7 +7,7 @@ mod support;
 use axum::body::Body;
 use http::{Method, Request};
 use serde_json::json;
-use support::api::{As, NOW_MS, Origin, request};
+use support::api::{As, Origin, request};
 use tidegate_origin::catalog::Visibility;
 use tidegate_wire::AssetId;
 use tidegate_wire::grant::{GrantSigner, granted_path};

@@ -12,6 +12,7 @@ use tidegate_wire::slice::slice_range;
 
 use super::Slice;
 use super::flight::{Flight, FlightReader, Joined};
+use super::memory::Lease;
 use super::object::{Generation, Object, Validator};
 use super::region::{Region, RegionWriter};
 use crate::limits;
@@ -109,9 +110,12 @@ impl Fill {
     }
 
     async fn work(&self, begun: Option<(RegionWriter, Exchange)>) -> Result<(), Failure> {
-        let (mut writer, mut exchange) = match begun {
-            Some((writer, exchange)) => (writer, Some(exchange)),
-            None => (self.allocate().await?, None),
+        let (mut writer, mut exchange, _buffer) = match begun {
+            Some((writer, exchange)) => (writer, Some(exchange), None),
+            None => {
+                let (writer, buffer) = self.allocate().await?;
+                (writer, None, buffer)
+            }
         };
         let mut attempts = 1;
         loop {
@@ -138,14 +142,17 @@ impl Fill {
         self.object.ranges && self.object.generation.validator != Validator::None
     }
 
-    async fn allocate(&self) -> Result<RegionWriter, Failure> {
+    /// Memory for the slice, and for what the client reads ahead of it.
+    async fn allocate(&self) -> Result<(RegionWriter, Option<Lease>), Failure> {
         let cache = &self.node.cache;
-        let lease = if self.ahead {
-            cache.budget.try_take(self.flight.len).ok_or(Failure::Skipped)?
+        let need = self.flight.len + limits::UPSTREAM_BUFFER_BYTES;
+        let mut lease = if self.ahead {
+            cache.budget.try_take(need).ok_or(Failure::Skipped)?
         } else {
-            cache.budget.take(self.flight.len, || cache.press()).await.map_err(|_| Failure::Overloaded)?
+            cache.budget.take(need, || cache.press()).await.map_err(|_| Failure::Overloaded)?
         };
-        Ok(Region::allocate(usize::try_from(self.flight.len).unwrap_or(usize::MAX), lease))
+        let buffer = lease.split(limits::UPSTREAM_BUFFER_BYTES);
+        Ok((Region::allocate(usize::try_from(self.flight.len).unwrap_or(usize::MAX), lease), buffer))
     }
 
     /// Asks for what the region lacks and copies it in.

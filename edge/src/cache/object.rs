@@ -15,7 +15,6 @@ use super::freshness::{self, Freshness};
 use super::key::Key;
 use crate::outcome::{CACHE_STATUS, Outcome};
 use crate::response::cors;
-use crate::upstream::headers::is_hop_by_hop;
 
 /// Room for the fields that are added to those of the origin.
 const SPARE_FIELDS: usize = 8;
@@ -213,7 +212,7 @@ fn viewer_fields(headers: &HeaderMap, visibility: Visibility, status: StatusCode
             || (fleet && cors::is_ours(name))
     };
     let mut fields = HeaderMap::with_capacity(headers.len() + SPARE_FIELDS);
-    for (name, value) in headers.iter().filter(|(name, _)| !is_hop_by_hop(name) && !made_anew(name)) {
+    for (name, value) in headers.iter().filter(|(name, _)| !made_anew(name)) {
         fields.append(name, value.clone());
     }
     if visibility == Visibility::Private {
@@ -266,11 +265,7 @@ mod tests {
 
     #[test]
     fn private_fields_tell_shared_caches_to_keep_off() {
-        let given = headers(&[
-            ("cache-control", "public, max-age=9"),
-            ("connection", "close"),
-            (own::VISIBILITY, "private"),
-        ]);
+        let given = headers(&[("cache-control", "public, max-age=9"), (own::VISIBILITY, "private")]);
         let fields = viewer_fields(&given, Visibility::Private, StatusCode::OK, false);
         let expected = headers(&[
             ("cache-control", "private, no-cache"),

@@ -5,8 +5,10 @@
 //! applied. Not the moment its answer came: after a pause of the process an answer from before the pause may lie in
 //! the socket. The gate asks for a newer proof when the last is older than [`limits::PURGE_PROOF_AGE`], and when the
 //! ticker was silent for [`limits::STOPPED_AFTER`], which means that the process was stopped. A request then waits
-//! for one poll, up to [`limits::SYNC_WAIT`]. A poll that failed excuses the requests of the next
-//! [`limits::SYNC_EXCUSE`]: the origin is away, and what is cached is served.
+//! for one poll, up to [`limits::SYNC_WAIT`]. A poll that failed excuses the requests that come soon after: the origin
+//! is away, and what is cached is served. How soon depends on how long the failure took: where the origin refuses
+//! connections nearly every request finds out for itself whether it still does, where it is silent one poll at a time
+//! waits for it in the background.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -25,9 +27,9 @@ pub(crate) struct PurgeGate {
     required: AtomicU64,
     /// When the ticker last ran.
     tick: AtomicU64,
-    /// When the last poll that failed was sent, and when it failed.
+    /// When the last poll that failed was sent, and until when it excuses.
     failed_sent: AtomicU64,
-    failed_at: AtomicU64,
+    excused_until: AtomicU64,
     cursor: AtomicU64,
     /// Somebody waits for a poll.
     pub(crate) wanted: Notify,
@@ -42,7 +44,7 @@ impl PurgeGate {
             required: AtomicU64::new(1),
             tick: AtomicU64::new(1),
             failed_sent: AtomicU64::new(0),
-            failed_at: AtomicU64::new(0),
+            excused_until: AtomicU64::new(0),
             cursor: AtomicU64::new(0),
             wanted: Notify::new(),
             polls: watch::channel(0).0,
@@ -61,8 +63,8 @@ impl PurgeGate {
         if proof >= required && now.saturating_sub(proof) <= millis(limits::PURGE_PROOF_AGE) {
             return true;
         }
-        let (sent, at) = (self.failed_sent.load(Ordering::Acquire), self.failed_at.load(Ordering::Acquire));
-        sent > proof && sent >= required && now.saturating_sub(at) <= millis(limits::SYNC_EXCUSE)
+        let sent = self.failed_sent.load(Ordering::Acquire);
+        sent > proof && sent >= required && now <= self.excused_until.load(Ordering::Acquire)
     }
 
     /// Waits until the gate is open, at most [`limits::SYNC_WAIT`].
@@ -111,8 +113,10 @@ impl PurgeGate {
 
     /// A poll sent at `sent` has failed.
     pub(crate) fn failed(&self, sent: Instant) {
+        let took = sent.elapsed() * limits::SYNC_EXCUSE_FACTOR;
+        let excuse = took.clamp(limits::SYNC_EXCUSE_MIN, limits::SYNC_EXCUSE_MAX);
         self.failed_sent.store(self.moment(sent), Ordering::Release);
-        self.failed_at.store(self.moment(Instant::now()), Ordering::Release);
+        self.excused_until.store(self.moment(Instant::now() + excuse), Ordering::Release);
         self.polls.send_modify(|count| *count += 1);
     }
 
@@ -196,10 +200,24 @@ mod tests {
         assert!(!gate.is_open(Instant::now()), "it failed for the stop, not for the origin");
         gate.failed(Instant::now());
         assert!(gate.is_open(Instant::now()));
-        advance(limits::SYNC_EXCUSE).await;
-        assert!(gate.is_open(Instant::now()));
-        advance(Duration::from_millis(1)).await;
-        assert!(!gate.is_open(Instant::now()));
+        advance(limits::SYNC_EXCUSE_MIN + Duration::from_millis(1)).await;
+        assert!(!gate.is_open(Instant::now()), "it was refused at once, so asking again is cheap");
+        let sent = Instant::now();
+        advance(Duration::from_secs(1)).await;
+        gate.tick(Instant::now());
+        gate.failed(sent);
+        assert!(!gate.is_open(Instant::now()), "sent before the ticker's silence");
+        let sent = Instant::now();
+        for _ in 0..10 {
+            advance(limits::TICK).await;
+            gate.tick(Instant::now());
+        }
+        gate.failed(sent);
+        for _ in 0..20 {
+            assert!(gate.is_open(Instant::now()), "a silent origin is not waited for by everyone");
+            advance(limits::TICK).await;
+            gate.tick(Instant::now());
+        }
     }
 
     #[tokio::test(start_paused = true)]

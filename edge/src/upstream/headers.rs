@@ -16,7 +16,7 @@ use crate::gate::address::X_FORWARDED_FOR;
 const VIA_VALUE: HeaderValue = HeaderValue::from_static("1.1 tidegate");
 
 /// Fields of one connection, never of the message beyond it.
-pub(crate) fn is_hop_by_hop(name: &HeaderName) -> bool {
+fn is_hop_by_hop(name: &HeaderName) -> bool {
     matches!(
         *name,
         CONNECTION | PROXY_AUTHENTICATE | PROXY_AUTHORIZATION | TE | TRAILER | TRANSFER_ENCODING | UPGRADE

@@ -45,7 +45,7 @@ pub(crate) struct Upstream {
     received: IntCounter,
 }
 
-/// An answer whose body is still to be read. Dropping it early closes its connection.
+/// An answer whose body is still to be read, without the fields that end at this hop. Dropping it early closes its connection.
 pub(crate) struct Exchange {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
@@ -131,7 +131,8 @@ impl Upstream {
                 },
             }
         };
-        let (parts, body) = response.into_parts();
+        let (mut parts, body) = response.into_parts();
+        headers::strip_hop_by_hop(&mut parts.headers);
         Ok(Exchange {
             status: parts.status,
             headers: parts.headers,

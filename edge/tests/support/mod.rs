@@ -114,6 +114,15 @@ pub(crate) struct ChildEdge {
 
 impl ChildEdge {
     pub(crate) fn start(origin: &Origin, arguments: &[&str]) -> Self {
+        Self::start_with(origin, arguments, &[])
+    }
+
+    /// One that logs everything.
+    pub(crate) fn verbose(origin: &Origin) -> Self {
+        Self::start_with(origin, &["--log-format", "json"], &[("RUST_LOG", "trace")])
+    }
+
+    fn start_with(origin: &Origin, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let (addr, admin) = (ports::free_addr(), ports::free_addr());
         let own = [
             "--listen".to_owned(),
@@ -127,7 +136,7 @@ impl ChildEdge {
         ];
         let all: Vec<String> =
             own.into_iter().chain(arguments.iter().map(|text| (*text).to_owned())).collect();
-        let process = Process::start("tidegate-edge", &all, admin, "/readyz");
+        let process = Process::start_with("tidegate-edge", &all, environment, admin, "/readyz");
         Self { addr, admin, process }
     }
 

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::header::{ALLOW, CACHE_CONTROL, LOCATION};
+use http::header::{ALLOW, CACHE_CONTROL, EXPECT, LOCATION};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use serde::Serialize;
@@ -51,28 +51,43 @@ impl From<IngestError> for ApiError {
 
 async fn collection(State(app): State<Arc<App>>, request: Request) -> Response {
     let (mut parts, body) = request.into_parts();
+    let mut body = Some(body);
     let outcome = match mean_method(&mut parts) {
         Err(problem) => Err(problem.into()),
         Ok(Method::OPTIONS) => Ok(discovery(&app, &parts.headers)),
-        Ok(Method::POST) if tus::speaks_tus(&parts.headers) => create(&app, &parts, body).await,
-        Ok(Method::POST) => whole(&app, &parts, None, body).await,
+        Ok(Method::POST) if tus::speaks_tus(&parts.headers) => create(&app, &parts, &mut body).await,
+        Ok(Method::POST) => whole(&app, &parts, None, &mut body).await,
         Ok(_) => Err(Code::MethodNotAllowed.into()),
     };
+    let_go(&parts.headers, body, outcome.is_err()).await;
     dress(outcome, "POST, OPTIONS")
 }
 
 async fn resource(State(app): State<Arc<App>>, Path(name): Path<String>, request: Request) -> Response {
     let (mut parts, body) = request.into_parts();
+    let mut body = Some(body);
     let outcome = match mean_method(&mut parts) {
         Err(problem) => Err(problem.into()),
         Ok(Method::OPTIONS) => Ok(discovery(&app, &parts.headers)),
         Ok(Method::HEAD) => status(&app, &parts, &name).await,
-        Ok(Method::PATCH) => append(&app, &parts, &name, body).await,
+        Ok(Method::PATCH) => append(&app, &parts, &name, &mut body).await,
         Ok(Method::DELETE) => terminate(&app, &parts, &name).await,
-        Ok(Method::PUT) => whole(&app, &parts, Some(&name), body).await,
+        Ok(Method::PUT) => whole(&app, &parts, Some(&name), &mut body).await,
         Ok(_) => Err(Code::MethodNotAllowed.into()),
     };
+    let_go(&parts.headers, body, outcome.is_err()).await;
     dress(outcome, "HEAD, PATCH, DELETE, PUT, OPTIONS")
+}
+
+/// A refused request's body, where nobody has taken it: its sender reads the answer only once it has been read, and
+/// would find its connection reset otherwise. One that waits to be told to go on has sent nothing.
+async fn let_go(fields: &HeaderMap, body: Option<Body>, refused: bool) {
+    if let Some(mut body) = body
+        && refused
+        && !fields.contains_key(EXPECT)
+    {
+        ingest::drain(&mut body).await;
+    }
 }
 
 /// The method a client means, from here on the request's own: what it may do to a session is decided by it too.
@@ -121,7 +136,7 @@ fn upload_id(name: &str) -> Result<AssetId, ApiError> {
     name.parse().map_err(|_| Code::UploadNotFound.into())
 }
 
-async fn create(app: &Arc<App>, parts: &Parts, body: Body) -> Result<Response, ApiError> {
+async fn create(app: &Arc<App>, parts: &Parts, body: &mut Option<Body>) -> Result<Response, ApiError> {
     tus::check_version(&parts.headers)?;
     let caller = caller(app, parts).await?;
     let create = tus::parse_create(&parts.headers)?;
@@ -140,7 +155,8 @@ async fn create(app: &Arc<App>, parts: &Parts, body: Body) -> Result<Response, A
     }
     let body_length = if create.has_body { tus::body_length(&parts.headers)? } else { Some(0) };
     let append = tus::Append { offset: 0, body_length, upload_length: None };
-    let progress = ingest::append(app, id, caller, append, body, app.shutdown.clone()).await;
+    let progress =
+        ingest::append(app, id, caller, append, body.take().unwrap_or_default(), app.shutdown.clone()).await;
     match progress {
         Ok(progress) => Ok(created(app, &progress)),
         Err(error) => {
@@ -166,11 +182,24 @@ fn location(app: &App, id: AssetId) -> String {
     format!("{}/files/{id}", app.config.public_url.as_deref().unwrap_or_default())
 }
 
-async fn append(app: &Arc<App>, parts: &Parts, name: &str, body: Body) -> Result<Response, ApiError> {
+async fn append(
+    app: &Arc<App>,
+    parts: &Parts,
+    name: &str,
+    body: &mut Option<Body>,
+) -> Result<Response, ApiError> {
     tus::check_version(&parts.headers)?;
     let caller = caller(app, parts).await?;
     let append = tus::parse_append(&parts.headers)?;
-    let progress = ingest::append(app, upload_id(name)?, caller, append, body, app.shutdown.clone()).await?;
+    let progress = ingest::append(
+        app,
+        upload_id(name)?,
+        caller,
+        append,
+        body.take().unwrap_or_default(),
+        app.shutdown.clone(),
+    )
+    .await?;
     let mut response = StatusCode::NO_CONTENT.into_response();
     let fields = response.headers_mut();
     fields.insert(UPLOAD_OFFSET, HeaderValue::from(progress.offset));
@@ -217,10 +246,16 @@ struct Uploaded {
 }
 
 /// A whole file in one body. It is there when the answer is; broken off, nothing of it is kept.
-async fn whole(app: &Arc<App>, parts: &Parts, name: Option<&str>, body: Body) -> Result<Response, ApiError> {
+async fn whole(
+    app: &Arc<App>,
+    parts: &Parts,
+    name: Option<&str>,
+    body: &mut Option<Body>,
+) -> Result<Response, ApiError> {
     let caller = caller(app, parts).await?;
     let length = tus::body_length(&parts.headers)?;
-    let has_body = length.is_some_and(|length| length > 0) || !http_body::Body::is_end_stream(&body);
+    let has_body = length.is_some_and(|length| length > 0)
+        || body.as_ref().is_some_and(|body| !http_body::Body::is_end_stream(body));
     if name.is_none() && !has_body {
         return Err(Problem::from(Code::UploadBodyEmpty).detail("for tus, send Tus-Resumable: 1.0.0").into());
     }
@@ -232,7 +267,7 @@ async fn whole(app: &Arc<App>, parts: &Parts, name: Option<&str>, body: Body) ->
         want_sha256: tus::wants_sha256(&parts.headers),
         has_body: true,
     };
-    match ingest::plain(app, caller, create, body, app.shutdown.clone()).await? {
+    match ingest::plain(app, caller, create, body.take().unwrap_or_default(), app.shutdown.clone()).await? {
         Progress { id, completed: Some(completed), offset, .. } => Ok(uploaded(app, id, &completed, offset)),
         _ => Err(Code::UploadInterrupted.into()),
     }

@@ -48,13 +48,19 @@ pub async fn plain(
     app: &Arc<App>,
     caller: Caller,
     create: Create,
-    body: Body,
+    mut body: Body,
     closing: CancellationToken,
 ) -> Result<Progress, IngestError> {
     let app = app.clone();
     let tasks = app.tasks.clone();
     let task = async move {
-        let id = super::create(&app, &caller, &create).await?;
+        let id = match super::create(&app, &caller, &create).await {
+            Ok(id) => id,
+            Err(error) => {
+                drain(&mut body).await;
+                return Err(error);
+            }
+        };
         let body_length = match create.kind {
             CreateKind::Single { length } => length,
             CreateKind::Partial { .. } | CreateKind::Final { .. } => None,

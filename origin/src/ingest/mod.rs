@@ -22,6 +22,7 @@ pub use append::{Body, append, plain};
 pub use concat::concatenate;
 pub use create::create;
 pub use error::IngestError;
+pub(crate) use pump::drain;
 pub use status::{UploadStatus, status};
 pub use terminate::terminate;
 
