@@ -228,16 +228,23 @@ fn invariant_5_an_answer_that_cannot_be_finished_does_not_look_whole() {
     let film = Film::new();
     let last = film.site.segment(id_of(&film.path), 3);
     std::fs::OpenOptions::new().write(true).open(&last).unwrap().set_len(500_000).unwrap();
-    let answer = film.get(&[]).expect(200);
-    assert!(!answer.whole && answer.body.len() < film.bytes.len());
-    assert!(film.bytes.starts_with(&answer.body));
-    let several = film.range("bytes=0-9,900000-900009,1299990-").expect(206);
-    assert!(!several.whole);
+    // Where nothing could be sent yet, the connection ends without a word.
+    let broken = |range: Option<&str>| {
+        let request = range.iter().fold(film.request("GET"), |request, range| request.header("Range", range));
+        match request.try_send(film.origin.addr) {
+            Ok(answer) => {
+                assert!(!answer.whole, "{range:?}: {:?}", answer.headers);
+                answer.body
+            }
+            Err(_) => Vec::new(),
+        }
+    };
+    assert!(film.bytes.starts_with(&broken(None)));
+    broken(Some("bytes=0-9,900000-900009,1299990-"));
     let fine = film.range("bytes=0-600000").expect(206);
     assert!(fine.whole);
     std::fs::remove_file(last).unwrap();
-    let answer = film.request("GET").header("Range", "bytes=-5").try_send(film.origin.addr);
-    assert!(answer.is_err() || answer.is_ok_and(|answer| answer.status >= 500 || !answer.whole));
+    assert!(broken(Some("bytes=-5")).is_empty());
 }
 
 #[test]

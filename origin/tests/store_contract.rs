@@ -126,7 +126,7 @@ async fn a_seal_tells_the_length_and_nothing_below_it_changes_while_an_old_write
         }
     });
     let mut last = 0;
-    for _ in 0..50 {
+    for _ in 0..20 {
         let sealed = store.seal(name).await.unwrap();
         assert!(sealed >= 100_000 && sealed >= last, "{sealed} after {last}");
         last = sealed;

@@ -59,7 +59,11 @@ pub(crate) async fn follow(node: Arc<Node>) {
         };
         match answer {
             Ok(feed) => {
-                at_once = apply(&node, fleet, &mut cursor, &feed, sent);
+                let next = apply(&node, fleet, &mut cursor, &feed, sent);
+                if matches!(next, Next::Pause) {
+                    sleep(limits::PURGE_RETRY).await;
+                }
+                at_once = !matches!(next, Next::Wait);
                 if std::mem::take(&mut lost) {
                     tracing::info!(purge.cursor = cursor, "purges.reached_again");
                 }
@@ -88,8 +92,18 @@ async fn poll(node: &Node, cursor: Option<u64>, at_once: bool) -> Result<PurgeFe
     internal::get(node, &target, wait + limits::PURGE_SLACK).await
 }
 
-/// Applies an answer; says whether there is more at once.
-fn apply(node: &Node, fleet: &Fleet, cursor: &mut Option<u64>, feed: &PurgeFeed, sent: Instant) -> bool {
+/// When to poll again.
+enum Next {
+    /// For news.
+    Wait,
+    /// For the next page.
+    AtOnce,
+    /// After a pause.
+    Pause,
+}
+
+/// Applies an answer.
+fn apply(node: &Node, fleet: &Fleet, cursor: &mut Option<u64>, feed: &PurgeFeed, sent: Instant) -> Next {
     let first = cursor.is_none();
     let now = match step(*cursor, feed) {
         Step::ForgetAll(head) => {
@@ -109,15 +123,18 @@ fn apply(node: &Node, fleet: &Fleet, cursor: &mut Option<u64>, feed: &PurgeFeed,
             last
         }
     };
-    // A page that does not move the cursor would be asked for for ever.
-    let stuck = *cursor == Some(now);
+    let moved = *cursor != Some(now);
     *cursor = Some(now);
     let complete = now >= feed.head;
     fleet.gate.polled(sent, now, complete);
     if complete {
         fleet.readiness.set_ready("purges");
+    } else if !moved {
+        // Not a log: asked again at once, it would say the same for ever.
+        tracing::warn!(purge.cursor = now, purge.head = feed.head, "purges.page_without_records");
+        return Next::Pause;
     }
-    !complete && !stuck
+    if complete { Next::Wait } else { Next::AtOnce }
 }
 
 #[cfg(test)]
