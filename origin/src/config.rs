@@ -116,6 +116,9 @@ pub struct OriginConfig {
     /// The largest upload taken.
     #[arg(long, env = "TIDEGATE_MAX_UPLOAD", value_name = "SIZE", default_value_t = ByteSize(limits::MAX_UPLOAD_BYTES))]
     pub max_upload: ByteSize,
+    /// Days after which an unfinished upload, or a part, that nobody has written to is given up and its bytes removed.
+    #[arg(long, env = "TIDEGATE_UPLOAD_EXPIRY_DAYS", value_name = "DAYS", default_value_t = limits::UPLOAD_EXPIRY_DAYS, value_parser = clap::value_parser!(u32).range(1..))]
+    pub upload_expiry_days: u32,
     /// Base URL clients reach this origin under, when it is not the one they use in their requests: behind a proxy
     /// that ends TLS, for instance.
     #[arg(long, env = "TIDEGATE_PUBLIC_URL", value_name = "URL", value_parser = parse_public_url)]
@@ -159,6 +162,7 @@ impl OriginConfig {
             store: format!("file://{}", data.join("blobs").display()),
             durability: Durability::default(),
             max_upload: ByteSize(limits::MAX_UPLOAD_BYTES),
+            upload_expiry_days: limits::UPLOAD_EXPIRY_DAYS,
             public_url: None,
             trusted_proxies: Vec::new(),
             anonymous_uploads: false,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::app::App;
-use crate::catalog::{CatalogError, edges, keys, purges, removals};
+use crate::catalog::{CatalogError, edges, keys, purges, removals, uploads};
 use crate::{grants, limits};
 
 /// Runs until the origin stops.
@@ -60,10 +60,29 @@ async fn tidy_catalog(app: &App) -> Result<(), CatalogError> {
     if trimmed + edges + keys > 0 {
         tracing::info!(purges = trimmed, edges, grant_keys = keys, "housekeeping.forgotten");
     }
+    expire_uploads(app, now_ms).await?;
     // Whoever let the bytes go removes them at once; these were left over by one that died, or by a failing store.
     let left = removals::list(&app.catalog, ago(limits::REMOVAL_GRACE), limits::REMOVALS_PER_ROUND).await?;
     for removal in left {
         tracing::info!(asset.id = %removal.id, "removal.taken_up");
+        app.remove_bytes(removal).await;
+    }
+    Ok(())
+}
+
+/// Gives up uploads that nobody has gone on with for so long (tus 1.0, expiration extension).
+async fn expire_uploads(app: &App, now_ms: u64) -> Result<(), CatalogError> {
+    let days = u64::from(app.config.upload_expiry_days);
+    let before_ms = now_ms.saturating_sub(days.saturating_mul(limits::DAY_MS));
+    for (id, fence) in uploads::list_idle(&app.catalog, before_ms, limits::REMOVALS_PER_ROUND).await? {
+        let mut tx = app.catalog.begin().await?;
+        if !uploads::expire(&mut tx, id, before_ms, now_ms).await? {
+            continue;
+        }
+        let removal = removals::insert(&mut tx, id, fence, now_ms).await?;
+        tx.commit().await?;
+        app.metrics.uploads.expired.inc();
+        tracing::info!(upload.id = %id, "upload.expired");
         app.remove_bytes(removal).await;
     }
     Ok(())

@@ -161,6 +161,10 @@ pub const SNIFF_BYTES: u64 = 8 * 1024;
 pub const UPLOAD_RETRY_S: u32 = 1;
 /// Uploads in progress that are listed, the newest.
 pub const UPLOADS_LISTED: u32 = 200;
+/// Days after which an upload nobody goes on with is given up, unless configured otherwise.
+pub const UPLOAD_EXPIRY_DAYS: u32 = 7;
+/// Milliseconds of a day.
+pub const DAY_MS: u64 = 24 * 3600 * 1000;
 /// How often finishing an upload is tried while others change it too.
 pub const COMMIT_TRIES: u32 = 5;
 

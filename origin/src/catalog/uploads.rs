@@ -51,6 +51,8 @@ pub struct Upload {
     pub state: UploadState,
     /// Milliseconds since 1970.
     pub created_at: u64,
+    /// When it was last written to; milliseconds since 1970.
+    pub updated_at: u64,
 }
 
 /// An upload as it enters the catalogue.
@@ -144,7 +146,7 @@ async fn insert_row(
 pub async fn get(catalog: &Catalog, id: AssetId) -> Result<Option<Upload>, CatalogError> {
     let row = sqlx::query(
         "SELECT id, owner, length, metadata, kind, concat, part_offset, want_sha256, fence, segments,
-                checkpoint_offset, checkpoint, state, created_at
+                checkpoint_offset, checkpoint, state, created_at, updated_at
          FROM uploads WHERE id = $1",
     )
     .bind(id.to_string())
@@ -163,7 +165,7 @@ pub async fn list_open(
 ) -> Result<Vec<Upload>, CatalogError> {
     let rows = sqlx::query(
         "SELECT id, owner, length, metadata, kind, concat, part_offset, want_sha256, fence, segments,
-                checkpoint_offset, checkpoint, state, created_at
+                checkpoint_offset, checkpoint, state, created_at, updated_at
          FROM uploads WHERE owner = $1 AND state = 'open' ORDER BY id DESC LIMIT $2",
     )
     .bind(owner.as_str())
@@ -291,6 +293,45 @@ pub async fn terminate_unfinished(tx: &mut Tx, id: AssetId, now_ms: u64) -> Resu
     Ok(done.rows_affected() == 1)
 }
 
+/// At most `limit` uploads that were last written to before `before_ms` and are nothing by themselves: unfinished
+/// ones, and parts, whatever was made of them.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn list_idle(
+    catalog: &Catalog,
+    before_ms: u64,
+    limit: u32,
+) -> Result<Vec<(AssetId, u64)>, CatalogError> {
+    let rows = sqlx::query(
+        "SELECT id, fence FROM uploads
+         WHERE updated_at < $1 AND (state = 'open' OR (state = 'complete' AND kind = 'partial'))
+         ORDER BY updated_at LIMIT $2",
+    )
+    .bind(to_db(before_ms))
+    .bind(i64::from(limit))
+    .fetch_all(catalog.pool())
+    .await?;
+    rows.iter().map(|row| Ok((get_parsed(row, "id")?, get_u64(row, "fence")?))).collect()
+}
+
+/// Like [`terminate_unfinished`], unless the upload has been written to since `before_ms`.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn expire(tx: &mut Tx, id: AssetId, before_ms: u64, now_ms: u64) -> Result<bool, CatalogError> {
+    let done = sqlx::query(
+        "UPDATE uploads SET state = 'terminated', fence = fence + 1, updated_at = $1
+         WHERE id = $2 AND updated_at < $3 AND (state = 'open' OR (state = 'complete' AND kind = 'partial'))",
+    )
+    .bind(to_db(now_ms))
+    .bind(id.to_string())
+    .bind(to_db(before_ms))
+    .execute(tx.connection())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
 /// Ends an upload for good, whatever its state; raises the fence, so that a writer that hangs commits nothing.
 /// `false` when there is none, or it was ended before.
 ///
@@ -351,5 +392,6 @@ fn read(row: &AnyRow) -> Result<Upload, CatalogError> {
         checkpoint: checkpoint.map_err(|_| CatalogError::Unreadable { column: "checkpoint" })?,
         state,
         created_at: get_u64(row, "created_at")?,
+        updated_at: get_u64(row, "updated_at")?,
     })
 }

@@ -1,6 +1,7 @@
 //! `/files`: uploads by tus 1.0, or as the whole body of one POST or PUT.
 
 use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
 use axum::Router;
 use axum::body::Body;
@@ -39,6 +40,7 @@ const UPLOAD_OFFSET: HeaderName = HeaderName::from_static("upload-offset");
 const UPLOAD_LENGTH: HeaderName = HeaderName::from_static("upload-length");
 const UPLOAD_DEFER_LENGTH: HeaderName = HeaderName::from_static("upload-defer-length");
 const UPLOAD_METADATA: HeaderName = HeaderName::from_static("upload-metadata");
+const UPLOAD_EXPIRES: HeaderName = HeaderName::from_static("upload-expires");
 const UPLOAD_CONCAT: HeaderName = HeaderName::from_static("upload-concat");
 const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 const VERSION: HeaderValue = HeaderValue::from_static(tus::VERSION);
@@ -151,7 +153,8 @@ async fn create(app: &Arc<App>, parts: &Parts, body: &mut Option<Body>) -> Resul
     };
     // An empty file is complete as soon as it is made; any other without a body is not begun.
     if !create.has_body && length != Some(0) {
-        return Ok(created(app, &Progress { id, offset: 0, length, completed: None }));
+        let expires_at = Some(ingest::expiry(app, app.clock.unix_ms()));
+        return Ok(created(app, &Progress { id, offset: 0, length, expires_at, completed: None }));
     }
     let body_length = if create.has_body { tus::body_length(&parts.headers)? } else { Some(0) };
     let append = tus::Append { offset: 0, body_length, upload_length: None };
@@ -173,6 +176,7 @@ fn created(app: &App, progress: &Progress) -> Response {
     let fields = response.headers_mut();
     put(fields, LOCATION, &location(app, progress.id));
     fields.insert(UPLOAD_OFFSET, HeaderValue::from(progress.offset));
+    put_expiry(fields, progress);
     put_completed(fields, progress);
     response
 }
@@ -203,6 +207,7 @@ async fn append(
     let mut response = StatusCode::NO_CONTENT.into_response();
     let fields = response.headers_mut();
     fields.insert(UPLOAD_OFFSET, HeaderValue::from(progress.offset));
+    put_expiry(fields, &progress);
     put_completed(fields, &progress);
     Ok(response)
 }
@@ -225,6 +230,7 @@ async fn status(app: &Arc<App>, parts: &Parts, name: &str) -> Result<Response, A
     if let Some(concat) = &status.concat {
         put(fields, UPLOAD_CONCAT, concat);
     }
+    put_expiry(fields, &status.progress);
     put_completed(fields, &status.progress);
     Ok(response)
 }
@@ -280,6 +286,13 @@ fn uploaded(app: &App, id: AssetId, completed: &Completed, size_bytes: u64) -> R
     put(response.headers_mut(), LOCATION, &url);
     put_digests(response.headers_mut(), id, completed);
     response
+}
+
+/// `Upload-Expires` (tus 1.0, expiration extension).
+fn put_expiry(fields: &mut HeaderMap, progress: &Progress) {
+    if let Some(at_ms) = progress.expires_at {
+        put(fields, UPLOAD_EXPIRES, &httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(at_ms)));
+    }
 }
 
 fn put_completed(fields: &mut HeaderMap, progress: &Progress) {

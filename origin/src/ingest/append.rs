@@ -248,7 +248,8 @@ impl Task {
             tracing::warn!(error = &error as &dyn std::error::Error, upload.id = %self.id, "segment.not_cut");
         }
         lease.release(upload.fence + 1).await;
-        Ok(Progress { id: upload.id, offset, length: upload.length, completed: None })
+        let expires_at = Some(super::expiry(app, app.clock.unix_ms()));
+        Ok(Progress { id: upload.id, offset, length: upload.length, expires_at, completed: None })
     }
 
     /// What the client is told of a body that did not end well.

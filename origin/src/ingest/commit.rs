@@ -34,7 +34,8 @@ pub(super) async fn commit(
     app.tell_offset(open.upload.id, open.offset);
     let OpenUpload { upload, lease, offset } = *open;
     lease.release(upload.fence).await;
-    Ok(Progress { id: upload.id, offset, length: upload.length, completed: None })
+    let expires_at = Some(super::expiry(app, now_ms));
+    Ok(Progress { id: upload.id, offset, length: upload.length, expires_at, completed: None })
 }
 
 /// Completes an upload whose bytes are all there; a part waits for its whole, everything else becomes an asset in
@@ -88,5 +89,7 @@ pub(super) async fn finish(
     app.metrics.uploads.completed.inc();
     let OpenUpload { upload, lease, offset } = *open;
     lease.retire().await;
-    Ok(Progress { id: upload.id, offset, length: Some(offset), completed })
+    // A part that nothing is made of goes the way of an unfinished upload.
+    let expires_at = completed.is_none().then(|| super::expiry(app, app.clock.unix_ms()));
+    Ok(Progress { id: upload.id, offset, length: Some(offset), expires_at, completed })
 }

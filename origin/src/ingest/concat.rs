@@ -157,7 +157,13 @@ async fn record(
     tx.commit().await?;
     app.metrics.uploads.created.inc();
     app.metrics.uploads.completed.inc();
-    Ok(Progress { id, offset: size, length: Some(size), completed: Some(Completed { digest, sha256 }) })
+    Ok(Progress {
+        id,
+        offset: size,
+        length: Some(size),
+        expires_at: None,
+        completed: Some(Completed { digest, sha256 }),
+    })
 }
 
 /// SHA-256 has no tree to fold: whoever asks for it on a file of parts has them read.

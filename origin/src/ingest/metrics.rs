@@ -12,6 +12,8 @@ pub struct UploadMetrics {
     pub completed: IntCounter,
     /// Uploads ended by their owners.
     pub terminated: IntCounter,
+    /// Uploads given up because nobody went on with them.
+    pub expired: IntCounter,
     /// Bodies being received.
     pub active: IntGauge,
     /// Body bytes received.
@@ -50,6 +52,7 @@ impl UploadMetrics {
             created: counter("uploads_created_total", "Uploads made.")?,
             completed: counter("uploads_completed_total", "Uploads completed.")?,
             terminated: counter("uploads_terminated_total", "Uploads ended by their owners.")?,
+            expired: counter("uploads_expired_total", "Uploads given up after a time without bytes.")?,
             active: register(
                 registry,
                 IntGauge::new("tidegate_origin_uploads_active", "Bodies being received.")?,

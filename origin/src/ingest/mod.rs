@@ -26,8 +26,10 @@ pub(crate) use pump::drain;
 pub use status::{UploadStatus, status};
 pub use terminate::terminate;
 
+use crate::app::App;
 use crate::catalog::AccountId;
 use crate::catalog::uploads::Upload;
+use crate::limits;
 
 /// On whose behalf a request acts; `None` is an anonymous one, where the configuration allows those.
 pub type Caller = Option<AccountId>;
@@ -41,6 +43,8 @@ pub struct Progress {
     pub offset: u64,
     /// Bytes in all, if known.
     pub length: Option<u64>,
+    /// When it is given up if nothing more comes, in milliseconds since 1970; `None` for a file that is there.
+    pub expires_at: Option<u64>,
     /// What it became, if it is complete and not a part.
     pub completed: Option<Completed>,
 }
@@ -52,6 +56,12 @@ pub struct Completed {
     pub digest: Digest,
     /// SHA-256, if it was asked for.
     pub sha256: Option<String>,
+}
+
+/// When an upload that was last written at `updated_at` is given up.
+pub(crate) fn expiry(app: &App, updated_at: u64) -> u64 {
+    let days = u64::from(app.config.upload_expiry_days);
+    updated_at.saturating_add(days.saturating_mul(limits::DAY_MS))
 }
 
 /// Whether `caller` may touch `upload`: its owner may, and anyone who knows the id of an anonymous one.

@@ -47,8 +47,13 @@ async fn ask(app: &App, id: AssetId, caller: &Caller) -> Result<UploadStatus, In
             let progress = if open.is_whole() {
                 finish(app, open, None).await?
             } else {
-                let progress =
-                    Progress { id, offset: open.offset, length: open.upload.length, completed: None };
+                let progress = Progress {
+                    id,
+                    offset: open.offset,
+                    length: open.upload.length,
+                    expires_at: Some(super::expiry(app, open.upload.updated_at)),
+                    completed: None,
+                };
                 open.lease.release(open.upload.fence).await;
                 progress
             };
@@ -66,5 +71,7 @@ pub(super) async fn of_complete(app: &App, upload: &Upload) -> Result<Progress, 
             .map(|asset| Completed { digest: asset.digest, sha256: asset.sha256 }),
     };
     let offset = upload.length.unwrap_or(0);
-    Ok(Progress { id: upload.id, offset, length: Some(offset), completed })
+    let is_part = upload.kind == UploadKind::Partial;
+    let expires_at = is_part.then(|| super::expiry(app, upload.updated_at));
+    Ok(Progress { id: upload.id, offset, length: Some(offset), expires_at, completed })
 }

@@ -9,7 +9,8 @@ use crate::limits;
 /// The one version spoken.
 pub const VERSION: &str = "1.0.0";
 /// The extensions offered.
-pub const EXTENSIONS: &str = "creation,creation-with-upload,creation-defer-length,concatenation,termination";
+pub const EXTENSIONS: &str =
+    "creation,creation-with-upload,creation-defer-length,concatenation,termination,expiration";
 /// The media type of bytes to append.
 pub const OFFSET_OCTET_STREAM: &str = "application/offset+octet-stream";
 
