@@ -51,8 +51,9 @@ pub const WHOLE_OBJECT_BYTES: u64 = 16 << 20;
 pub const UNSIZED_PATIENCE: Duration = Duration::from_millis(250);
 /// Slices of a response looked at to tell a hit from a partial one.
 pub const OUTCOME_SCAN_SLICES: u64 = 4096;
-/// A response of at most this many cached slices is put together before its head is sent.
-pub const READY_SLICES: u64 = 4;
+/// A response of at most this many cached slices is put together before its head is sent; a slow client then holds
+/// this many.
+pub const READY_SLICES: u64 = 2;
 /// Times a request starts over because the object changed under it before anything was sent.
 pub const RESTARTS: u32 = 3;
 /// Times a fill is begun: the first, and one more where the upstream broke off.
