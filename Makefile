@@ -9,8 +9,7 @@ run: ## build Tidegate and start it on http://127.0.0.1:8080 with its data in ./
 	cargo run --release --bin tidegate -- $(ARGS)
 
 test: test-tools ## install what the tests need where it is missing, then run everything
-	cargo build --workspace --bins
-	cargo test --workspace
+	cargo test --workspace --no-fail-fast
 
 test-tools: ## only install what the tests need
 	scripts/install-test-tools.sh

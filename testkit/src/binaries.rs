@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// The path of one of the workspace's binaries, built with the same profile as the running test.
+/// The path of one of the workspace's binaries, built with the same profile as the running test. `cargo test
+/// --workspace` builds them all; a test of one package alone may find another's missing or old.
 ///
 /// # Panics
 /// When it was not built, or one of its sources is newer: a test must not pass on yesterday's program.

@@ -12,7 +12,7 @@ const [endpoint, token, file, chunkBytes, parallel, storage] = process.argv.slic
 const { size } = await stat(file);
 const statuses = [];
 
-function upload(onProgress) {
+function upload(onProgress, resume) {
   return new Promise((resolve, reject) => {
     const parts = Number(parallel);
     const upload = new Upload(createReadStream(file), {
@@ -33,21 +33,33 @@ function upload(onProgress) {
       onError: reject,
       onSuccess: () => resolve(upload.url),
     });
-    upload.findPreviousUploads().then((previous) => {
-      if (previous.length > 0) upload.resumeFromPreviousUpload(previous[0]);
+    const begin = async () => {
+      if (resume) upload.resumeFromPreviousUpload(await stored(upload));
       upload.start();
-    }, reject);
+    };
+    begin().catch(reject);
   });
+}
+
+/** What the storage holds of the upload; the library writes it without waiting. */
+async function stored(upload) {
+  for (let attempt = 0; attempt < 500; attempt++) {
+    const [previous] = await upload.findPreviousUploads();
+    if (previous) return previous;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  throw new Error("the URL storage holds nothing of the upload");
 }
 
 let stopped = false;
 await upload((running, sent, total, done) => {
-  if (!stopped && sent > total / 2) {
+  const created = statuses.filter((status) => status === "POST 201").length;
+  if (!stopped && sent > total / 2 && created === Number(parallel)) {
     stopped = true;
     running.abort().then(() => done(null));
   }
-});
+}, false);
 if (!stopped) throw new Error("the first upload came to its end and was never broken off");
 const before = statuses.length;
-const url = await upload(() => {});
+const url = await upload(() => {}, true);
 console.log(JSON.stringify({ url, first: statuses.slice(0, before), second: statuses.slice(before) }));
