@@ -22,7 +22,8 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
         let path = entry.unwrap().path();
         if path.is_dir() {
             sources(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("limits.rs") {
+        } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("limits.rs")
+        {
             found.push(path);
         }
     }

@@ -10,8 +10,8 @@ use tidegate_serve::listen::ListenOptions;
 use tidegate_serve::telemetry::LogFormat;
 use tidegate_wire::ByteSize;
 
-use crate::gate::address::Network;
 use crate::limits;
+use tidegate_serve::client::Network;
 
 /// What the edge forwards.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]

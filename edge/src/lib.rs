@@ -35,8 +35,8 @@ use tokio_util::sync::CancellationToken;
 
 pub use cache::NoStoreReason;
 pub use config::{Cli, ConfigError, EdgeConfig, Forward, OriginUrl};
-pub use gate::address::{InvalidNetwork, Network};
 pub use outcome::Outcome;
+pub use tidegate_serve::client::{InvalidNetwork, Network};
 
 use crate::node::Node;
 

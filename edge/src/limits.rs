@@ -63,8 +63,6 @@ pub const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 // Requests
 
-/// Ranges in one request. Beyond, the request is refused before any work (RangeAmp).
-pub const MAX_RANGES: usize = 16;
 /// Longest path with query.
 pub const MAX_TARGET_BYTES: usize = 4096;
 /// Header fields named in a `Vary` that is followed; a longer one is not stored.
@@ -86,8 +84,6 @@ pub const PREFLIGHT_MAX_AGE_S: u32 = 86_400;
 pub const TRACKED_CLIENTS: usize = 100_000;
 /// How often at most the tracked clients are searched for idle ones once the table is full.
 pub const TRACKED_SWEEP: Duration = Duration::from_secs(1);
-/// Addresses of `X-Forwarded-For` looked at, from the right.
-pub const MAX_FORWARDED_HOPS: usize = 16;
 /// Verified grants remembered, so that a player's many requests cost one signature check.
 pub const VERIFIED_GRANTS: u64 = 4096;
 

@@ -15,11 +15,11 @@ use crate::EdgeError;
 use crate::cache::Cache;
 use crate::config::{ConfigError, EdgeConfig, Forward, Shares};
 use crate::fleet::Fleet;
-use crate::gate::address::Network;
 use crate::gate::rate::RateGate;
 use crate::limits;
 use crate::metrics::{Metrics, register_gauges};
 use crate::upstream::Upstream;
+use tidegate_serve::client::Network;
 
 /// One edge.
 pub(crate) struct Node {

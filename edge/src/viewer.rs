@@ -18,10 +18,10 @@ use crate::gate::{self, Granted};
 use crate::node::Node;
 use crate::outcome::Outcome;
 use crate::refusal::Refusal;
-use crate::response::select;
 use crate::response::{EdgeBody, Rendered, Rendering, cors};
 use crate::upstream::{Ask, Failure};
 use crate::{limits, pass};
+use tidegate_serve::select;
 
 /// Answers a request. Never fails: what goes wrong is an answer too. One that came with two ideas of its own length
 /// (`ambiguous`) is not looked at.

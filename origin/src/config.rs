@@ -126,7 +126,7 @@ pub struct OriginConfig {
     /// Addresses and networks of the proxies whose X-Forwarded-For is believed, separated by commas:
     /// 10.0.0.0/8,::1.
     #[arg(long, env = "TIDEGATE_TRUSTED_PROXIES", value_name = "NETWORKS", value_delimiter = ',')]
-    pub trusted_proxies: Vec<crate::http::client::Network>,
+    pub trusted_proxies: Vec<tidegate_serve::client::Network>,
     /// Take uploads without authentication and make them `unlisted`: for benchmarks and trusted networks.
     #[arg(long, env = "TIDEGATE_ANONYMOUS_UPLOADS")]
     pub anonymous_uploads: bool,

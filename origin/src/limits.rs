@@ -168,11 +168,6 @@ pub const DAY_MS: u64 = 24 * 3600 * 1000;
 /// How often finishing an upload is tried while others change it too.
 pub const COMMIT_TRIES: u32 = 5;
 
-// Media
-
-/// Ranges of one request (RFC 9110 section 14.2 allows refusing more).
-pub const MAX_RANGES: usize = 16;
-
 // Coordination
 
 /// A holder that has not stopped this long after it was asked to is pushed aside.

@@ -3,9 +3,11 @@
 
 pub mod admin;
 pub mod ambient;
+pub mod client;
 pub mod limits;
 pub mod listen;
 pub mod problem;
+pub mod select;
 pub mod server;
 pub mod signals;
 pub mod stream;

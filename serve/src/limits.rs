@@ -33,3 +33,7 @@ pub const HTTP2_MAX_STREAMS: u32 = 128;
 pub const HTTP2_PING: Duration = Duration::from_secs(20);
 /// How often the version of a connection is looked at again while only a piece of its first word has come.
 pub const VERSION_POLL: Duration = Duration::from_millis(5);
+/// Ranges in one request. Beyond, the request is refused before any work (RangeAmp).
+pub const MAX_RANGES: usize = 16;
+/// Addresses of `X-Forwarded-For` looked at, from the right.
+pub const MAX_FORWARDED_HOPS: usize = 16;

@@ -2,7 +2,6 @@
 //!
 //! Nothing here does IO or reads a clock; time and randomness are arguments.
 
-pub mod conditional;
 pub mod digest;
 pub mod fleet;
 pub mod grant;

@@ -4,13 +4,12 @@
 //! Conservative where the whole RFC comes later: only explicit freshness is believed (no heuristics), and a qualified
 //! `no-cache="field"` or `private="field"` counts as the unqualified directive.
 
-use std::time::{Duration, UNIX_EPOCH};
-
+use http::StatusCode;
 use http::header::{
     AGE, CACHE_CONTROL, CONTENT_RANGE, DATE, ETAG, EXPIRES, HeaderMap, HeaderName, LAST_MODIFIED, SET_COOKIE,
     VARY,
 };
-use http::{HeaderValue, StatusCode};
+use tidegate_serve::select::http_date;
 
 use crate::limits;
 
@@ -265,14 +264,10 @@ pub(crate) fn date(headers: &HeaderMap, name: &HeaderName) -> Option<u64> {
     headers.get(name).and_then(http_date)
 }
 
-/// A date as seconds since 1970 (RFC 9110 section 5.6.7).
-pub(crate) fn http_date(value: &HeaderValue) -> Option<u64> {
-    let at = httpdate::parse_http_date(value.to_str().ok()?).ok()?;
-    at.duration_since(UNIX_EPOCH).ok().as_ref().map(Duration::as_secs)
-}
-
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     const NOW: u64 = 1_000_000_000; // Sun, 09 Sep 2001 01:46:40 GMT

@@ -1,12 +1,12 @@
 //! What a request passes before the cache is asked: its route, its client's rate, its grant.
 
-pub(crate) mod address;
 pub(crate) mod rate;
 pub(crate) mod route;
 
 use std::net::IpAddr;
 
 use http::HeaderMap;
+use tidegate_serve::client;
 use tidegate_wire::grant::GrantError;
 use tidegate_wire::{Code, Problem};
 
@@ -22,7 +22,7 @@ use crate::refusal::Refusal;
 /// 429 with `Retry-After` and the `RateLimit` fields.
 pub(crate) fn admit(node: &Node, peer: IpAddr, headers: &HeaderMap) -> Result<(), Refusal> {
     let Some(rate) = &node.rate else { return Ok(()) };
-    let client = address::client(peer, headers, &node.trusted_proxies);
+    let client = client::address(peer, headers, &node.trusted_proxies);
     rate.check(client).map_err(|too_fast| {
         node.metrics.rate_limited.inc();
         let problem = Problem::from(Code::RateLimited).retry_after(too_fast.seconds());

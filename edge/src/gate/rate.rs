@@ -11,9 +11,9 @@ use governor::{Quota, RateLimiter};
 use http::HeaderValue;
 use tokio::time::Instant;
 
-use super::address::ClientKey;
 use crate::limits;
 use crate::locked;
+use tidegate_serve::client::ClientKey;
 
 /// The rate every client may have.
 pub(crate) struct RateGate {

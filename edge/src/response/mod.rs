@@ -4,7 +4,6 @@ pub(crate) mod body;
 pub(crate) mod cors;
 pub(crate) mod multipart;
 pub(crate) mod passing;
-pub(crate) mod select;
 pub(crate) mod stream;
 
 use std::collections::VecDeque;
@@ -18,7 +17,6 @@ use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 use tidegate_wire::{ByteRange, Code, slice};
 
 pub(crate) use self::body::EdgeBody;
-use self::select::{Selection, Validators};
 use self::stream::{Piece, SliceStream};
 use crate::cache::object::Object;
 use crate::limits;
@@ -26,6 +24,7 @@ use crate::node::Node;
 use crate::outcome::{CACHE_STATUS, Outcome};
 use crate::refusal::Refusal;
 use crate::upstream::{Ask, Failure};
+use tidegate_serve::select::{self, Selection, Validators};
 
 /// Fields a 304 carries (RFC 9110 section 15.4.5).
 const NOT_MODIFIED_FIELDS: [HeaderName; 7] =

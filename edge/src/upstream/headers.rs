@@ -10,7 +10,7 @@ use http::header::{
 };
 use tidegate_wire::headers as own;
 
-use crate::gate::address::X_FORWARDED_FOR;
+use tidegate_serve::client::X_FORWARDED_FOR;
 
 /// What the edge calls itself in `Via`.
 const VIA_VALUE: HeaderValue = HeaderValue::from_static("1.1 tidegate");

@@ -11,15 +11,15 @@ use std::time::Duration;
 
 use moka::sync::Cache;
 use tidegate_serve::Clock;
+use tidegate_serve::client::ClientKey;
 
-use crate::http::client;
 use crate::limits;
 
 /// What failures are counted by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Key {
     Account(String),
-    Address(IpAddr),
+    Address(ClientKey),
 }
 
 impl Key {
@@ -74,7 +74,7 @@ impl Throttle {
     /// # Errors
     /// [`Wait`] when it is too early.
     pub fn begin(&self, account: &str, address: IpAddr) -> Result<Attempt<'_>, Wait> {
-        let address = Key::Address(client::limit_key(address));
+        let address = Key::Address(ClientKey::of(address));
         let mut attempt = Attempt { throttle: self, running: Vec::with_capacity(2) };
         for key in [address, Key::Account(account.to_owned())] {
             let count = self.counts.get_with(key.clone(), Arc::default);

@@ -12,10 +12,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use http::header::{ACCEPT_RANGES, ALLOW, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE};
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Method, StatusCode};
-use tidegate_wire::conditional::{Conditions, Verdict};
-use tidegate_wire::range::{RangeError, RangeSet, unsatisfied_content_range};
-use tidegate_wire::{AssetId, ByteRange, Code, Problem};
+use http::{HeaderValue, Method, StatusCode};
+use tidegate_serve::select::{self, Selection};
+use tidegate_wire::range::unsatisfied_content_range;
+use tidegate_wire::{AssetId, ByteRange, Code};
 
 use self::representation::Representation;
 use super::auth::{identify, is_fleet};
@@ -23,7 +23,6 @@ use super::cors;
 use super::error::ApiError;
 use crate::app::App;
 use crate::catalog::{Asset, Visibility, assets};
-use crate::limits;
 
 pub(super) fn router() -> Router<Arc<App>> {
     Router::new()
@@ -67,30 +66,14 @@ async fn read(app: &Arc<App>, parts: &Parts, id: &str, grant: Option<&str>) -> R
     let asset = assets::get(&app.catalog, id).await?.ok_or(Code::AssetNotFound)?;
     let reader = authorise(app, parts, &asset, grant).await?;
     let what = Representation::of(asset, reader)?;
-    let field = |name: HeaderName| parts.headers.get(name).and_then(|value| value.to_str().ok());
-    let conditions = Conditions {
-        if_match: field(http::header::IF_MATCH),
-        if_none_match: field(http::header::IF_NONE_MATCH),
-        if_modified_since: field(http::header::IF_MODIFIED_SINCE),
-        if_unmodified_since: field(http::header::IF_UNMODIFIED_SINCE),
-        if_range: field(http::header::IF_RANGE),
-    };
-    match conditions.evaluate(&what.validators()) {
-        Verdict::Proceed => {}
-        Verdict::NotModified => return Ok(what.bare(StatusCode::NOT_MODIFIED)),
-        Verdict::Failed => return Err(Code::PreconditionFailed.into()),
+    match select::select(&parts.method, &parts.headers, what.validators(), what.size()) {
+        Selection::All => Ok(respond(app, parts, &what, None)),
+        Selection::Part(range) => Ok(respond(app, parts, &what, Some(&[range]))),
+        Selection::Parts(ranges) => Ok(respond(app, parts, &what, Some(&ranges))),
+        Selection::NotModified => Ok(what.bare(StatusCode::NOT_MODIFIED)),
+        Selection::PreconditionFailed => Err(Code::PreconditionFailed.into()),
+        Selection::Unsatisfiable(code) => Ok(refuse_range(code, what.size())),
     }
-    let ranges = match field(http::header::RANGE) {
-        // A HEAD has no ranges (section 14.2).
-        Some(text) if parts.method == Method::GET && conditions.range_applies(&what.validators()) => {
-            match asked_ranges(text, what.size()) {
-                Ok(ranges) => ranges,
-                Err(error) => return Ok(refuse_range(error, what.size())),
-            }
-        }
-        _ => None,
-    };
-    Ok(respond(app, parts, &what, ranges.as_deref()))
 }
 
 /// On what ground the bytes are read; it decides who may keep a copy.
@@ -122,18 +105,8 @@ async fn authorise(app: &App, parts: &Parts, asset: &Asset, grant: Option<&str>)
     }
 }
 
-/// The ranges to send; `None` for the whole.
-fn asked_ranges(field: &str, size: u64) -> Result<Option<Vec<ByteRange>>, RangeError> {
-    RangeSet::parse(field, limits::MAX_RANGES)?.map(|set| set.resolve(size)).transpose()
-}
-
-fn refuse_range(error: RangeError, size: u64) -> Response {
-    let code = match error {
-        RangeError::Invalid => Code::RangeInvalid,
-        RangeError::TooMany => Code::RangeExcessive,
-        RangeError::Unsatisfiable => Code::RangeNotSatisfiable,
-    };
-    let mut response = ApiError::from(Problem::from(code)).into_response();
+fn refuse_range(code: Code, size: u64) -> Response {
+    let mut response = ApiError::from(code).into_response();
     if let Ok(value) = HeaderValue::try_from(unsatisfied_content_range(size)) {
         response.headers_mut().insert(CONTENT_RANGE, value);
     }

@@ -1,6 +1,5 @@
 //! The HTTP surface, one file a noun; each begins with its router. The router owns no listener: tests run the same.
 
-pub mod client;
 pub mod envelope;
 
 pub mod auth;

@@ -11,11 +11,11 @@ use http::header::SET_COOKIE;
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
+use tidegate_serve::client;
 use tidegate_serve::server::ConnInfo;
 use tidegate_wire::{Code, Problem};
 
 use super::auth::{self, SESSION_COOKIE};
-use super::client;
 use super::error::ApiError;
 use super::extract::Json;
 use crate::accounts::secret;

@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::response::Response;
 use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, ETAG, LAST_MODIFIED};
 use http::{HeaderName, HeaderValue, StatusCode};
-use tidegate_wire::conditional::Validators;
+use tidegate_serve::select::Validators;
 use tidegate_wire::{AssetId, ByteRange, headers};
 
 use super::Reader;
@@ -19,14 +19,19 @@ use crate::store::{self, BlobStore, Segment};
 pub(super) struct Representation {
     asset: Asset,
     segments: Vec<Segment>,
-    etag: String,
+    etag: HeaderValue,
+    last_modified: HeaderValue,
     reader: Reader,
 }
 
 impl Representation {
     pub(super) fn of(asset: Asset, reader: Reader) -> Result<Self, CatalogError> {
         let segments = uploads::decode_segments(&asset.segments)?;
-        Ok(Self { etag: asset.digest.etag(), segments, asset, reader })
+        // Hexadecimal digits and a date: both are always fields.
+        let field = |text: String| HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""));
+        let modified = UNIX_EPOCH + Duration::from_secs(asset.created_at / 1000);
+        let last_modified = field(httpdate::fmt_http_date(modified));
+        Ok(Self { etag: field(asset.digest.etag()), last_modified, segments, asset, reader })
     }
 
     pub(super) fn size(&self) -> u64 {
@@ -47,7 +52,7 @@ impl Representation {
     }
 
     pub(super) fn validators(&self) -> Validators<'_> {
-        Validators { etag: Some(&self.etag), last_modified_s: Some(self.asset.created_at / 1000) }
+        Validators { etag: Some(&self.etag), last_modified: Some(&self.last_modified) }
     }
 
     /// An answer with the fields that 200, 206 and 304 have in common, without a body.
@@ -55,15 +60,14 @@ impl Representation {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = status;
         let fields = response.headers_mut();
+        fields.insert(ETAG, self.etag.clone());
+        fields.insert(LAST_MODIFIED, self.last_modified.clone());
         let mut put = |name: HeaderName, value: &str| {
             if let Ok(value) = HeaderValue::try_from(value) {
                 fields.insert(name, value);
             }
         };
-        put(ETAG, &self.etag);
         put(CACHE_CONTROL, self.cache_control());
-        let modified = UNIX_EPOCH + Duration::from_secs(self.asset.created_at / 1000);
-        put(LAST_MODIFIED, &httpdate::fmt_http_date(modified));
         put(CONTENT_DISPOSITION, &disposition(&self.asset.name, plays_inline(&self.asset.content_type)));
         // Whatever the bytes are, as a document they may run and load nothing.
         put(

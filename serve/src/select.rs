@@ -1,4 +1,6 @@
-//! What part of an object a request selects: preconditions and ranges (RFC 9110 sections 13 and 14), as pure functions.
+//! What part of a representation a request selects: preconditions and ranges (RFC 9110 sections 13 and 14), as pure functions.
+
+use std::time::{Duration, UNIX_EPOCH};
 
 use http::header::{
     HeaderMap, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
@@ -7,12 +9,11 @@ use http::{HeaderValue, Method};
 use tidegate_wire::range::{RangeError, RangeSet, RangeSpec};
 use tidegate_wire::{ByteRange, Code};
 
-use crate::cache::freshness::http_date;
 use crate::limits;
 
 /// What is to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Selection {
+pub enum Selection {
     /// 200 with all of it.
     All,
     /// 206 with one part.
@@ -29,18 +30,15 @@ pub(crate) enum Selection {
 
 /// The validators of an object.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Validators<'a> {
-    pub(crate) etag: Option<&'a HeaderValue>,
-    pub(crate) last_modified: Option<&'a HeaderValue>,
+pub struct Validators<'a> {
+    /// `ETag`
+    pub etag: Option<&'a HeaderValue>,
+    /// `Last-Modified`
+    pub last_modified: Option<&'a HeaderValue>,
 }
 
 /// Decides for a GET or HEAD of an object of `size` bytes.
-pub(crate) fn select(
-    method: &Method,
-    headers: &HeaderMap,
-    validators: Validators<'_>,
-    size: u64,
-) -> Selection {
+pub fn select(method: &Method, headers: &HeaderMap, validators: Validators<'_>, size: u64) -> Selection {
     if let Some(selection) = precondition(headers, validators) {
         return selection;
     }
@@ -73,14 +71,14 @@ fn code(error: RangeError) -> Code {
 ///
 /// # Errors
 /// The code it is answered with.
-pub(crate) fn check_range(method: &Method, headers: &HeaderMap) -> Result<Option<RangeSet>, Code> {
+pub fn check_range(method: &Method, headers: &HeaderMap) -> Result<Option<RangeSet>, Code> {
     let Some(range) = headers.get(RANGE).filter(|_| *method == Method::GET) else { return Ok(None) };
     let field = range.to_str().map_err(|_| Code::RangeInvalid)?;
     RangeSet::parse(field, limits::MAX_RANGES).map_err(code)
 }
 
 /// Where the first byte of a set lies, if that can be told without the size.
-pub(crate) fn first_byte(set: &RangeSet) -> Option<u64> {
+pub fn first_byte(set: &RangeSet) -> Option<u64> {
     match set.specs().first() {
         Some(RangeSpec::Closed { first, .. } | RangeSpec::Open { first }) => Some(*first),
         Some(RangeSpec::Suffix { .. }) | None => None,
@@ -158,6 +156,12 @@ fn if_range_holds(headers: &HeaderMap, validators: Validators<'_>) -> bool {
     } else {
         validators.last_modified == Some(condition)
     }
+}
+
+/// A date as seconds since 1970 (RFC 9110 section 5.6.7).
+pub fn http_date(value: &HeaderValue) -> Option<u64> {
+    let at = httpdate::parse_http_date(value.to_str().ok()?).ok()?;
+    at.duration_since(UNIX_EPOCH).ok().as_ref().map(Duration::as_secs)
 }
 
 #[cfg(test)]

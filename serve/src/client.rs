@@ -8,7 +8,7 @@ use http::HeaderMap;
 use crate::limits;
 
 /// `X-Forwarded-For`, which has no registered constant.
-pub(crate) const X_FORWARDED_FOR: &str = "x-forwarded-for";
+pub const X_FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// A network in CIDR notation; a bare address is a network of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +59,7 @@ fn bits(address: IpAddr) -> u128 {
 
 /// The client's address: the connection's other end, or, while that is a trusted proxy, the address it names: the
 /// rightmost of `X-Forwarded-For` that is no trusted proxy itself. A field that is no list of addresses ends the walk.
-pub(crate) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
+pub fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
     let mut client = peer.to_canonical();
     if trusted.is_empty() || !is_trusted(client) {
@@ -90,13 +90,14 @@ fn parse_hop(text: &str) -> Option<IpAddr> {
 
 /// What a client is counted as: an IPv4 address, or the /64 of an IPv6 one, which is what one subscriber gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct ClientKey(u128);
+pub struct ClientKey(u128);
 
 impl ClientKey {
     /// Whom those share an allowance with who come when the table of clients is full.
-    pub(crate) const CROWD: Self = Self(0);
+    pub const CROWD: Self = Self(0);
 
-    pub(crate) fn of(address: IpAddr) -> Self {
+    /// What this address is counted as.
+    pub fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(v4) => Self(v4.to_ipv6_mapped().to_bits()),
             IpAddr::V6(v6) => Self(v6.to_bits() >> 64 << 64),
@@ -120,7 +121,7 @@ mod tests {
             headers.append(X_FORWARDED_FOR, HeaderValue::from_str(field).unwrap());
         }
         let trusted: Vec<Network> = trusted.iter().map(|text| text.parse().unwrap()).collect();
-        client(ip(peer), &headers, &trusted).to_string()
+        address(ip(peer), &headers, &trusted).to_string()
     }
 
     #[test]
