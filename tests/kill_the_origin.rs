@@ -78,8 +78,8 @@ fn upload_by_hand(
     let (mut files, mut failures) = (0, 0);
     while !done.load(Ordering::SeqCst) {
         let bytes =
-            random_bytes(seed + files, usize::try_from(random.within(&(4 * MIB..=24 * MIB))).unwrap());
-        let outcome = stubborn::upload(&tus, &bytes, &(1..=3 * MIB), &mut random, limits::RUN);
+            random_bytes(seed + files, usize::try_from(random.within(&(MIB..=8 * MIB))).unwrap());
+        let outcome = stubborn::upload(&tus, &bytes, &(1..=MIB), &mut random, limits::RUN);
         check(scene, origin, id_of(&outcome.path), &digest_of(&bytes));
         files += 1;
         failures += outcome.failures;
@@ -91,7 +91,7 @@ fn upload_by_program(scene: &Scene, proxy: &FaultProxy, seed: u64, done: &Atomic
     let (file, journal) = (scene.folder().join("file"), scene.folder().join("journal"));
     let mut files = 0;
     while !done.load(Ordering::SeqCst) {
-        let digest = random_file(&file, seed << 32 | files, 20 * MIB + files);
+        let digest = random_file(&file, seed << 32 | files, 6 * MIB + files);
         // Whole files in one request, in chunks, and in parallel parts, in turns.
         let more: &[&str] = match files % 3 {
             0 => &[],
