@@ -125,7 +125,7 @@ impl<'a> Pump<'a> {
         }
     }
 
-    /// Hashes the batch here, at 6 GB/s less than what moving it to another thread would cost, and starts its write.
+    /// Hashes the batch here, which at several GB/s costs less than handing it to another thread, and starts its write.
     async fn flush(&mut self) -> Result<(), StoreError> {
         if self.batch.is_empty() {
             return Ok(());

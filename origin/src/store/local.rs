@@ -166,6 +166,19 @@ impl BlobStore for LocalStore {
     }
 }
 
+/// How many of the slices one call may write: those that fit in [`limits::WRITE_BYTES`], one at least.
+fn fitting(slices: &[IoSlice<'_>]) -> usize {
+    let mut room = limits::WRITE_BYTES;
+    let fits = |slice: &&IoSlice<'_>| match room.checked_sub(slice.len()) {
+        Some(left) => {
+            room = left;
+            true
+        }
+        None => false,
+    };
+    slices.iter().take_while(fits).count().max(1)
+}
+
 struct LocalWriter {
     file: File,
     len: u64,
@@ -177,12 +190,13 @@ struct LocalWriter {
 
 impl LocalWriter {
     fn append_blocking(&mut self, batch: &[Bytes]) -> io::Result<()> {
-        let mut slices: Vec<IoSlice<'_>> = batch.iter().map(|piece| IoSlice::new(piece)).collect();
+        let pieces = batch.iter().flat_map(|piece| piece.chunks(limits::WRITE_BYTES));
+        let mut slices: Vec<IoSlice<'_>> = pieces.map(IoSlice::new).collect();
         let mut rest = slices.as_mut_slice();
         // Drops empty slices at the head, so that a 0 below can only mean that nothing goes in any more.
         IoSlice::advance_slices(&mut rest, 0);
         while !rest.is_empty() {
-            let written = match self.file.write_vectored(rest) {
+            let written = match self.file.write_vectored(&rest[..fitting(rest)]) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(written) => written,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
