@@ -141,6 +141,10 @@ pub const BATCH_PIECES: usize = 1024;
 /// Bytes of one write call. The page cache takes memory in blocks as large as the call, and large blocks are what a
 /// hypervisor has taken back from an idle guest: writing them was measured to cost two to five times as much there.
 pub const WRITE_BYTES: usize = 64 * 1024;
+/// A write of a batch that takes longer is not only a copy: the disk does not keep up.
+pub const SLOW_WRITE: Duration = Duration::from_millis(5);
+/// Batches that are written by a thread that may wait, after one that was slow.
+pub const SLOW_WRITE_BATCHES: u32 = 64;
 /// What is read ahead on an HTTP/1.1 connection of the origin.
 pub const READ_AHEAD_BYTES: usize = 128 * 1024;
 /// A body that brings nothing for this long is over; what came is kept.

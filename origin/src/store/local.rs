@@ -1,7 +1,9 @@
 //! Segments as files: `ROOT/5e/0190…-…5e.1`, in 256 folders by the id's last two digits, which are random.
 
+mod writer;
+
 use std::fs::{File, OpenOptions};
-use std::io::{self, IoSlice, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Seek as _, SeekFrom};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,8 +12,8 @@ use bytes::Bytes;
 use tidegate_wire::{AssetId, ByteRange};
 use tokio::task::spawn_blocking;
 
-use super::{Appended, BlobStore, BoxFuture, SegmentName, SegmentWriter, StoreError};
-use crate::limits;
+use self::writer::LocalWriter;
+use super::{BlobStore, BoxFuture, SegmentName, SegmentWriter, StoreError};
 
 /// When bytes count as kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -81,7 +83,7 @@ impl LocalStore {
             // Whoever made it may have died before its name was durable.
             self.sync_parent(&path)?;
         }
-        Ok(LocalWriter { file, len, unsynced: 0, sync_failed: false, durability: self.durability })
+        Ok(LocalWriter::new(file, len, self.durability))
     }
 
     fn seal_blocking(&self, name: SegmentName) -> io::Result<u64> {
@@ -163,128 +165,5 @@ impl BlobStore for LocalStore {
 
     fn remove(&self, id: AssetId, last: u64) -> BoxFuture<'_, Result<(), StoreError>> {
         self.run(move |store| store.remove_blocking(id, last))
-    }
-}
-
-/// How many of the slices one call may write: those that fit in [`limits::WRITE_BYTES`], one at least.
-fn fitting(slices: &[IoSlice<'_>]) -> usize {
-    let mut room = limits::WRITE_BYTES;
-    let fits = |slice: &&IoSlice<'_>| match room.checked_sub(slice.len()) {
-        Some(left) => {
-            room = left;
-            true
-        }
-        None => false,
-    };
-    slices.iter().take_while(fits).count().max(1)
-}
-
-struct LocalWriter {
-    file: File,
-    len: u64,
-    unsynced: u64,
-    /// Linux reports a failed write-back once and then forgets it, bytes included.
-    sync_failed: bool,
-    durability: Durability,
-}
-
-impl LocalWriter {
-    fn append_blocking(&mut self, batch: &[Bytes]) -> io::Result<()> {
-        let pieces = batch.iter().flat_map(|piece| piece.chunks(limits::WRITE_BYTES));
-        let mut slices: Vec<IoSlice<'_>> = pieces.map(IoSlice::new).collect();
-        let mut rest = slices.as_mut_slice();
-        // Drops empty slices at the head, so that a 0 below can only mean that nothing goes in any more.
-        IoSlice::advance_slices(&mut rest, 0);
-        while !rest.is_empty() {
-            let written = match self.file.write_vectored(&rest[..fitting(rest)]) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => written,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            };
-            self.len += written as u64;
-            self.unsynced += written as u64;
-            IoSlice::advance_slices(&mut rest, written);
-        }
-        // Syncing as it goes keeps the disk busy and the last sync, which a client waits for, short.
-        if self.unsynced >= limits::SYNC_EVERY_BYTES { self.sync_blocking() } else { Ok(()) }
-    }
-
-    fn sync_blocking(&mut self) -> io::Result<()> {
-        if self.sync_failed {
-            return Err(io::Error::other("an earlier sync failed"));
-        }
-        if self.durability == Durability::Durable && self.unsynced > 0 {
-            self.file.sync_data().inspect_err(|_| self.sync_failed = true)?;
-        }
-        self.unsynced = 0;
-        Ok(())
-    }
-
-    fn rewind_blocking(&mut self, len: u64) -> io::Result<()> {
-        self.file.set_len(len)?;
-        self.file.seek(SeekFrom::Start(len))?;
-        self.len = len;
-        self.unsynced += 1;
-        self.sync_blocking()
-    }
-
-    /// The work begins at once, not when the future is first polled: batches are collected beside it.
-    fn run(
-        self: Box<Self>,
-        work: impl FnOnce(&mut Self) -> io::Result<()> + Send + 'static,
-    ) -> BoxFuture<'static, Appended> {
-        let mut writer = self;
-        let task = spawn_blocking(move || {
-            let outcome = work(&mut writer);
-            (writer as Box<dyn SegmentWriter>, outcome.map_err(StoreError::from))
-        });
-        Box::pin(async move {
-            match task.await {
-                Ok(done) => done,
-                Err(gone) => {
-                    (Box::new(Lost) as Box<dyn SegmentWriter>, Err(StoreError::Io(io::Error::other(gone))))
-                }
-            }
-        })
-    }
-}
-
-impl SegmentWriter for LocalWriter {
-    fn len(&self) -> u64 {
-        self.len
-    }
-
-    fn append(self: Box<Self>, batch: Vec<Bytes>) -> BoxFuture<'static, Appended> {
-        self.run(move |writer| writer.append_blocking(&batch))
-    }
-
-    fn sync(self: Box<Self>) -> BoxFuture<'static, Appended> {
-        self.run(Self::sync_blocking)
-    }
-
-    fn rewind(self: Box<Self>, len: u64) -> BoxFuture<'static, Appended> {
-        self.run(move |writer| writer.rewind_blocking(len))
-    }
-}
-
-/// Stands for a writer that went down with the runtime: it has kept nothing and takes nothing.
-struct Lost;
-
-impl SegmentWriter for Lost {
-    fn len(&self) -> u64 {
-        0
-    }
-
-    fn append(self: Box<Self>, _: Vec<Bytes>) -> BoxFuture<'static, Appended> {
-        self.sync()
-    }
-
-    fn sync(self: Box<Self>) -> BoxFuture<'static, Appended> {
-        Box::pin(async { (self as Box<dyn SegmentWriter>, Err(StoreError::Missing)) })
-    }
-
-    fn rewind(self: Box<Self>, _: u64) -> BoxFuture<'static, Appended> {
-        self.sync()
     }
 }
