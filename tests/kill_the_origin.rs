@@ -77,8 +77,7 @@ fn upload_by_hand(
     let (tus, mut random) = (scene.tus(proxy.addr()), Random::seeded(seed + 1));
     let (mut files, mut failures) = (0, 0);
     while !done.load(Ordering::SeqCst) {
-        let bytes =
-            random_bytes(seed + files, usize::try_from(random.within(&(MIB..=8 * MIB))).unwrap());
+        let bytes = random_bytes(seed + files, usize::try_from(random.within(&(MIB..=8 * MIB))).unwrap());
         let outcome = stubborn::upload(&tus, &bytes, &(1..=MIB), &mut random, limits::RUN);
         check(scene, origin, id_of(&outcome.path), &digest_of(&bytes));
         files += 1;
