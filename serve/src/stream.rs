@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
+use memchr::memchr_iter;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -56,6 +57,11 @@ impl Stream {
         if new.is_empty() || self.framing.0.in_request.load(Ordering::Relaxed) {
             return;
         }
+        // Nearly every read is one whole head and nothing else.
+        if self.pieces.is_empty() && new.ends_with(HEAD_END) && !has_two_lengths(new) {
+            self.framing.0.in_request.store(true, Ordering::Relaxed);
+            return;
+        }
         if self.pieces.is_empty()
             && let Some(end) = head_end(new)
         {
@@ -81,22 +87,29 @@ impl Stream {
     }
 }
 
+/// The end of a head's last line and the empty line behind it.
+const HEAD_END: &[u8] = b"\r\n\r\n";
+
 /// Where the head ends: behind its empty line.
 fn head_end(bytes: &[u8]) -> Option<usize> {
-    bytes.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at + 4)
+    memchr_iter(b'\n', bytes).map(|at| at + 1).find(|end| bytes[..*end].ends_with(HEAD_END))
 }
 
 fn has_two_lengths(head: &[u8]) -> bool {
     let (mut length, mut encoding) = (false, false);
-    for line in head.split(|byte| *byte == b'\n').skip(1) {
-        let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
-        match name.len() {
-            14 => length |= name.eq_ignore_ascii_case(b"content-length"),
-            17 => encoding |= name.eq_ignore_ascii_case(b"transfer-encoding"),
+    for at in memchr_iter(b'\n', head) {
+        let line = &head[at + 1..];
+        match line.first() {
+            Some(b'c' | b'C') => length |= is_named(line, b"content-length:"),
+            Some(b't' | b'T') => encoding |= is_named(line, b"transfer-encoding:"),
             _ => {}
         }
     }
     length && encoding
+}
+
+fn is_named(line: &[u8], name: &[u8]) -> bool {
+    line.get(..name.len()).is_some_and(|head| head.eq_ignore_ascii_case(name))
 }
 
 impl AsyncRead for Stream {
