@@ -14,9 +14,9 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::limits;
 use crate::stream::{Framing, Stream};
@@ -65,7 +65,7 @@ impl Default for ServerOptions {
 /// Serves `listener` until `shutdown` is cancelled, then drains: no new connection is accepted, idle ones are
 /// closed, requests in flight get `options.drain` to end, and what is left then is cut.
 ///
-/// `make` is called once a connection.
+/// `make` is called once a connection. A call that is dropped cuts every connection.
 pub async fn serve<S, B>(
     listener: TcpListener,
     options: ServerOptions,
@@ -81,8 +81,7 @@ pub async fn serve<S, B>(
     let permits = Arc::new(Semaphore::new(options.max_connections.min(Semaphore::MAX_PERMITS)));
     let windows = Arc::new(Semaphore::new(options.http2_window_budget.min(Semaphore::MAX_PERMITS)));
     let options = Arc::new(options);
-    let cut = CancellationToken::new();
-    let tasks = TaskTracker::new();
+    let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             biased;
@@ -99,21 +98,18 @@ pub async fn serve<S, B>(
             windows: windows.clone(),
             shutdown: shutdown.clone(),
         };
-        let cut = cut.clone();
-        tasks.spawn(async move {
-            let _permit = permit;
-            tokio::select! {
-                () = connection.run(service) => {}
-                () = cut.cancelled() => {}
-            }
+        connections.spawn(async move {
+            connection.run(service).await;
+            drop(permit);
         });
+        // Those that have ended meanwhile are let go of.
+        while connections.try_join_next().is_some() {}
     }
     drop(listener);
-    tasks.close();
-    if timeout(options.drain, tasks.wait()).await.is_err() {
-        tracing::warn!(connections = tasks.len(), "drain.limit_reached");
-        cut.cancel();
-        tasks.wait().await;
+    let drained = timeout(options.drain, async { while connections.join_next().await.is_some() {} }).await;
+    if drained.is_err() {
+        tracing::warn!(connections = connections.len(), "drain.limit_reached");
+        connections.shutdown().await;
     }
 }
 
@@ -151,6 +147,7 @@ macro_rules! drive {
         let connection = $connection;
         tokio::pin!(connection);
         let ended = tokio::select! {
+            biased;
             ended = connection.as_mut() => ended,
             () = $shutdown.cancelled() => {
                 connection.as_mut().graceful_shutdown();
