@@ -53,7 +53,6 @@ codes! {
     BodyTooLarge = "body_too_large", 413, "The body is larger than this operation takes.";
     UriTooLong = "uri_too_long", 414, "The address is too long.";
     UnsupportedMediaType = "unsupported_media_type", 415, "The Content-Type is not one this operation takes.";
-    HeadersTooLarge = "headers_too_large", 431, "The header fields are too large.";
     Internal = "internal", 500, "Something failed here; the log has the cause.";
     Unavailable = "unavailable", 503, "A part this needs is not available just now; try again.";
     Overloaded = "overloaded", 503, "There is too much to do just now; try again.";
@@ -91,9 +90,7 @@ codes! {
     UploadBodyEmpty = "upload_body_empty", 400, "There is no body to upload.";
     UploadOffsetMismatch = "upload_offset_mismatch", 409, "The offset is not where the upload stands.";
     UploadFinal = "upload_final", 403, "A final upload takes no bytes.";
-    UploadComplete = "upload_complete", 403, "The upload is complete and takes no more bytes.";
     UploadTakenOver = "upload_taken_over", 423, "A newer request has taken this upload over.";
-    UploadLocked = "upload_locked", 423, "Another request is still writing this upload.";
     UploadInterrupted = "upload_interrupted", 503, "The body stalled or ended before its time; what arrived is kept.";
 
     // Media
