@@ -31,12 +31,12 @@ TUSD ?= $(shell command -v tusd)
 RUSTUS ?= $(shell command -v rustus)
 comma := ,
 
-bench-edge: ## the edge beside nginx and Varnish, warm (BENCH=folder of the scripts)
+bench-edge: $(BENCH)/edge_bench.py ## the edge beside nginx and Varnish, warm (BENCH=folder of the scripts)
 	cargo build --release --bin tidegate-edge
 	python3 $(BENCH)/edge_bench.py --peers nginx,varnish,tidegate --work target/bench-edge \
 	    --bin tidegate=$(CURDIR)/target/release/tidegate-edge $(ARGS)
 
-bench-upload: ## uploads beside tusd and rustus, first durable, then relaxed (TUSD=PATH RUSTUS=PATH)
+bench-upload: $(BENCH)/upload_bench.py ## uploads beside tusd and rustus, first durable, then relaxed (TUSD=PATH RUSTUS=PATH)
 	cargo build --release --bin tidegate-origin
 	for durability in durable relaxed; do \
 	    echo "== tidegate $$durability"; \
@@ -47,3 +47,6 @@ bench-upload: ## uploads beside tusd and rustus, first durable, then relaxed (TU
 	        $(if $(TUSD),--bin tusd=$(TUSD)) $(if $(RUSTUS),--bin rustus=$(RUSTUS)) \
 	        --bin tidegate=$(CURDIR)/target/release/tidegate-origin $(ARGS) || exit 1; \
 	done
+
+$(BENCH)/%_bench.py:
+	@echo "The benchmark scripts are kept beside the repository: BENCH=FOLDER says where (now $(BENCH))." >&2; exit 1

@@ -1,7 +1,8 @@
 //! The data directory: one process at a time.
 
-use std::fs::{File, TryLockError};
+use std::fs::{DirBuilder, File, TryLockError};
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
 /// Holds the directory for this process; dropping it, or dying, lets go of it.
@@ -27,7 +28,7 @@ impl DataDir {
     /// # Errors
     /// See [`DataDirError`].
     pub(crate) fn open(path: &Path) -> Result<Self, DataDirError> {
-        std::fs::create_dir_all(path)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(path)?;
         let lock = File::options().write(true).create(true).truncate(false).open(path.join("lock"))?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { _lock: lock }),

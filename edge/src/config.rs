@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use http::Uri;
@@ -60,6 +61,9 @@ pub struct EdgeConfig {
     /// The fleet's shared secret, as the origin has it
     #[arg(long, env = "TIDEGATE_FLEET_KEY", value_name = "KEY", hide_env_values = true)]
     pub fleet_key: Option<String>,
+    /// File with the fleet's secret
+    #[arg(long, env = "TIDEGATE_FLEET_KEY_FILE", value_name = "FILE", conflicts_with = "fleet_key")]
+    pub fleet_key_file: Option<PathBuf>,
     /// What is forwarded to the origin
     #[arg(long, env = "TIDEGATE_FORWARD", value_enum, default_value_t)]
     pub forward: Forward,
@@ -95,6 +99,7 @@ impl EdgeConfig {
         Self {
             origin,
             fleet_key: None,
+            fleet_key_file: None,
             forward: Forward::ReadOnly,
             memory: ByteSize(limits::MEMORY),
             slice: ByteSize(limits::SLICE_BYTES),
@@ -157,6 +162,9 @@ pub enum ConfigError {
     /// `--max-connections` leaves nothing for the cache.
     #[error("--max-connections leaves no memory for the cache; an eighth of it carries {0}")]
     Connections(usize),
+    /// `--fleet-key-file` cannot be read.
+    #[error("cannot read the fleet key from {0}: {1}")]
+    FleetKeyFile(PathBuf, String),
     /// `--fleet-key` cannot stand in a header field.
     #[error("--fleet-key must be visible ASCII")]
     FleetKey,

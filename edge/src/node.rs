@@ -92,12 +92,15 @@ impl Node {
 }
 
 fn fleet_key(config: &EdgeConfig) -> Result<Option<HeaderValue>, ConfigError> {
-    let key = config.fleet_key.as_deref().map(HeaderValue::from_str).transpose();
-    key.map(|key| {
-        key.map(|mut key| {
-            key.set_sensitive(true);
-            key
-        })
-    })
-    .map_err(|_| ConfigError::FleetKey)
+    let text = match &config.fleet_key_file {
+        Some(path) => {
+            let read = std::fs::read_to_string(path);
+            Some(read.map_err(|error| ConfigError::FleetKeyFile(path.clone(), error.to_string()))?)
+        }
+        None => config.fleet_key.clone(),
+    };
+    let Some(text) = text else { return Ok(None) };
+    let mut key = HeaderValue::from_str(text.trim()).map_err(|_| ConfigError::FleetKey)?;
+    key.set_sensitive(true);
+    Ok(Some(key))
 }

@@ -61,6 +61,7 @@ async fn tidy_catalog(app: &App) -> Result<(), CatalogError> {
         tracing::info!(purges = trimmed, edges, grant_keys = keys, "housekeeping.forgotten");
     }
     expire_uploads(app, now_ms).await?;
+    uploads::forget_ended(&app.catalog, ago(limits::ENDED_KEPT)).await?;
     // Whoever let the bytes go removes them at once; these were left over by one that died, or by a failing store.
     let left = removals::list(&app.catalog, ago(limits::REMOVAL_GRACE), limits::REMOVALS_PER_ROUND).await?;
     for removal in left {

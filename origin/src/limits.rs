@@ -172,6 +172,10 @@ pub const UPLOADS_LISTED: u32 = 200;
 pub const UPLOAD_EXPIRY_DAYS: u32 = 7;
 /// Milliseconds of a day.
 pub const DAY_MS: u64 = 24 * 3600 * 1000;
+/// How long a stopping origin waits for uploads to write down how far they came, once their bodies have ended.
+pub const TASKS_DRAIN: Duration = Duration::from_secs(10);
+/// Uploads that were ended are remembered this long, and answered 410; then they are unknown.
+pub const ENDED_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 /// How often finishing an upload is tried while others change it too.
 pub const COMMIT_TRIES: u32 = 5;
 

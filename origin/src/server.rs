@@ -15,6 +15,7 @@ use tidegate_serve::server::{self, ServerOptions};
 use tidegate_serve::{Clock, Entropy, admin, listen};
 use tidegate_wire::Code;
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
@@ -104,7 +105,12 @@ impl Server {
         tokio::join!(serving, admin, housekeeping::run(app.clone()));
         // Their bodies have ended; what is left is to write down how far they came.
         app.tasks.close();
-        app.tasks.wait().await;
+        if timeout(limits::TASKS_DRAIN, app.tasks.wait()).await.is_err() {
+            tracing::warn!(
+                tasks = app.tasks.len(),
+                "drain.limit_reached: uploads go on from their last checkpoint"
+            );
+        }
         app.catalog.close().await;
     }
 }

@@ -293,6 +293,21 @@ pub async fn terminate_unfinished(tx: &mut Tx, id: AssetId, now_ms: u64) -> Resu
     Ok(done.rows_affected() == 1)
 }
 
+/// Forgets uploads that were ended before `before_ms` and whose bytes have been removed.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn forget_ended(catalog: &Catalog, before_ms: u64) -> Result<u64, CatalogError> {
+    let done = sqlx::query(
+        "DELETE FROM uploads WHERE state = 'terminated' AND updated_at < $1
+         AND NOT EXISTS (SELECT 1 FROM removals WHERE removals.id = uploads.id)",
+    )
+    .bind(to_db(before_ms))
+    .execute(catalog.pool())
+    .await?;
+    Ok(done.rows_affected())
+}
+
 /// At most `limit` uploads that were last written to before `before_ms` and are nothing by themselves: unfinished
 /// ones, and parts, whatever was made of them.
 ///

@@ -259,6 +259,7 @@ async fn whole(
     body: &mut Option<Body>,
 ) -> Result<Response, ApiError> {
     let caller = caller(app, parts).await?;
+    plain::check_type(&parts.headers)?;
     let length = tus::body_length(&parts.headers)?;
     let has_body = length.is_some_and(|length| length > 0)
         || body.as_ref().is_some_and(|body| !http_body::Body::is_end_stream(body));

@@ -36,7 +36,7 @@ pub async fn append(
     closing: CancellationToken,
 ) -> Result<Progress, IngestError> {
     let task = Task { app: app.clone(), id, caller, append, closing, ends_upload: false };
-    app.tasks.spawn(task.run(body)).await.unwrap_or(Err(IngestError::Stopping))
+    super::outcome(app.tasks.spawn(task.run(body))).await
 }
 
 /// Makes an upload that is this body and nothing else, complete when the body ends. If it does not end well nothing
@@ -75,7 +75,7 @@ pub async fn plain(
         }
         outcome
     };
-    tasks.spawn(task).await.unwrap_or(Err(IngestError::Stopping))
+    super::outcome(tasks.spawn(task)).await
 }
 
 struct Task {

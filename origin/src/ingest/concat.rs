@@ -32,7 +32,7 @@ pub async fn concatenate(
         let app = app.clone();
         async move { assemble(&app, caller, &create, &parts, field).await }
     };
-    app.tasks.spawn(task).await.unwrap_or(Err(IngestError::Stopping))
+    super::outcome(app.tasks.spawn(task)).await
 }
 
 async fn assemble(

@@ -27,6 +27,9 @@ pub enum IngestError {
     /// The fence was raised while we wrote: a newer request goes on from what was sealed.
     #[error("pushed aside by a newer request")]
     Fenced,
+    /// The task that did it has panicked.
+    #[error("the task panicked")]
+    Panicked,
     /// The task that did it is gone: the process is going down.
     #[error("the server is stopping")]
     Stopping,
@@ -55,7 +58,7 @@ impl IngestError {
             Self::Catalog(error) if error.is_unavailable() => (Code::Unavailable, true),
             Self::Store(StoreError::Full) => (Code::StorageFull, true),
             Self::Stopping => (Code::ShuttingDown, false),
-            Self::Catalog(_) | Self::Store(_) => (Code::Internal, true),
+            Self::Catalog(_) | Self::Store(_) | Self::Panicked => (Code::Internal, true),
         };
         if loud {
             tracing::error!(error = &self as &dyn Error, problem.code = code.as_str(), "upload.failed");

@@ -17,6 +17,7 @@ mod status;
 mod terminate;
 
 use tidegate_wire::{AssetId, Digest};
+use tokio::task::JoinHandle;
 
 pub use append::{Body, append, plain};
 pub use concat::concatenate;
@@ -56,6 +57,16 @@ pub struct Completed {
     pub digest: Digest,
     /// SHA-256, if it was asked for.
     pub sha256: Option<String>,
+}
+
+/// Waits for a task that runs to its end whatever becomes of the request. One that panicked is a fault of ours, not a
+/// server that stops: the runtime says the former apart from the latter.
+async fn outcome<T>(task: JoinHandle<Result<T, IngestError>>) -> Result<T, IngestError> {
+    match task.await {
+        Ok(outcome) => outcome,
+        Err(gone) if gone.is_panic() => Err(IngestError::Panicked),
+        Err(_) => Err(IngestError::Stopping),
+    }
 }
 
 /// When an upload that was last written at `updated_at` is given up.

@@ -33,7 +33,7 @@ pub async fn status(app: &Arc<App>, id: AssetId, caller: Caller) -> Result<Uploa
         let app = app.clone();
         async move { ask(&app, id, &caller).await }
     };
-    app.tasks.spawn(task).await.unwrap_or(Err(IngestError::Stopping))
+    super::outcome(app.tasks.spawn(task)).await
 }
 
 async fn ask(app: &App, id: AssetId, caller: &Caller) -> Result<UploadStatus, IngestError> {

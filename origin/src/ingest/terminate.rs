@@ -23,7 +23,7 @@ pub async fn terminate(app: &Arc<App>, id: AssetId, caller: Caller) -> Result<()
         let app = app.clone();
         async move { end(&app, id, &caller).await }
     };
-    app.tasks.spawn(task).await.unwrap_or(Err(IngestError::Stopping))
+    super::outcome(app.tasks.spawn(task)).await
 }
 
 pub(super) async fn end(app: &App, id: AssetId, caller: &Caller) -> Result<(), IngestError> {
@@ -59,6 +59,10 @@ fn is_asset(upload: &Upload) -> bool {
 }
 
 async fn delete(app: &App, id: AssetId, caller: &Caller) -> Result<(), IngestError> {
-    let deleted = delete_asset(app, id, |asset| asset.owner.is_none() || asset.owner == *caller).await?;
-    if deleted { Ok(()) } else { Err(Code::UploadGone.into()) }
+    // An asset's address is its upload's: whoever may watch an anonymous one must not thereby be able to end it.
+    if caller.is_none() {
+        return Err(Code::Forbidden.into());
+    }
+    let deleted = delete_asset(app, id, |asset| asset.owner == *caller).await?;
+    if deleted { Ok(()) } else { Err(Code::Forbidden.into()) }
 }

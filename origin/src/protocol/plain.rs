@@ -1,6 +1,7 @@
 //! A whole file as the body of one POST or PUT: what `curl -T` and scripts send. No resume.
 
 use http::HeaderMap;
+use tidegate_wire::{Code, Problem};
 
 use super::Metadata;
 use super::metadata::clean_name;
@@ -18,6 +19,19 @@ pub fn metadata(fields: &HeaderMap, name_in_path: Option<&str>) -> Metadata {
             && !value.starts_with("application/octet-stream")
     });
     Metadata::of_file(name.as_deref(), content_type)
+}
+
+/// Refuses a form: its envelope is not the file.
+///
+/// # Errors
+/// `unsupported_media_type` for any `multipart/…`.
+pub fn check_type(fields: &HeaderMap) -> Result<(), Problem> {
+    let given = fields.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if given.trim_start().to_ascii_lowercase().starts_with("multipart/") {
+        let detail = "send the file itself as the body (curl -T, --data-binary), not a form";
+        return Err(Problem::from(Code::UnsupportedMediaType).detail(detail));
+    }
+    Ok(())
 }
 
 /// `filename` of `Content-Disposition` (RFC 6266); the `filename*` form first, where it is UTF-8 (RFC 8187).
@@ -70,6 +84,14 @@ mod tests {
         assert_eq!(named("attachment; filename=x; filename*=UTF-8''f%C3%AFlm.mp4"), "fïlm.mp4");
         assert_eq!(named("attachment; filename=\"../../etc/passwd\""), "passwd");
         assert_eq!(named("attachment"), "untitled");
+    }
+
+    #[test]
+    fn a_form_is_refused_and_not_kept_as_it_is() {
+        let mut fields = HeaderMap::new();
+        assert!(check_type(&fields).is_ok());
+        fields.insert("content-type", "Multipart/Form-Data; boundary=x".parse().unwrap());
+        assert_eq!(check_type(&fields).unwrap_err().code, Code::UnsupportedMediaType);
     }
 
     #[test]

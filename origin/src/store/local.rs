@@ -2,9 +2,9 @@
 
 mod writer;
 
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Seek as _, SeekFrom};
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -38,9 +38,13 @@ impl LocalStore {
     /// # Errors
     /// When the folder cannot be made or written.
     pub fn open(root: &Path, durability: Durability) -> io::Result<Self> {
-        std::fs::create_dir_all(root)?;
+        // Private uploads are nobody else's on this machine; a group may share the disk.
+        let mut folders = DirBuilder::new();
+        folders.mode(0o750);
+        folders.recursive(true).create(root)?;
+        folders.recursive(false);
         for shard in 0..=255u8 {
-            match std::fs::create_dir(root.join(format!("{shard:02x}"))) {
+            match folders.create(root.join(format!("{shard:02x}"))) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
                 _ => {}
             }
@@ -70,7 +74,7 @@ impl LocalStore {
     fn open_blocking(&self, name: SegmentName) -> io::Result<LocalWriter> {
         let path = self.path(name);
         let mut options = OpenOptions::new();
-        options.write(true);
+        options.write(true).mode(0o640);
         let mut file = match options.open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
