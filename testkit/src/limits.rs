@@ -13,8 +13,6 @@ pub const POLL: Duration = Duration::from_millis(10);
 pub const REQUEST: Duration = Duration::from_secs(60);
 /// How long a program that a test runs to its end (ffmpeg, node, an upload) may take.
 pub const RUN: Duration = Duration::from_secs(300);
-/// Times a server is started again on another port when somebody else took the first.
-pub const START_ATTEMPTS: u32 = 3;
 /// What the fault proxy reads at once, in bytes.
 pub const PROXY_CHUNK: usize = 16 * 1024;
 /// Chunks one direction of the fault proxy keeps back while it delays them.

@@ -139,18 +139,22 @@ async fn insert_row(
     Ok(())
 }
 
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, owner, length, metadata, kind, concat, part_offset, want_sha256, fence, segments, ",
+            "checkpoint_offset, checkpoint, state, created_at, updated_at FROM uploads ",
+            $rest
+        )
+    };
+}
+
 /// The upload with this id.
 ///
 /// # Errors
 /// When the catalogue fails.
 pub async fn get(catalog: &Catalog, id: AssetId) -> Result<Option<Upload>, CatalogError> {
-    let row = sqlx::query(
-        "SELECT id, owner, length, metadata, kind, concat, part_offset, want_sha256, fence, segments,
-                checkpoint_offset, checkpoint, state, created_at, updated_at
-         FROM uploads WHERE id = $1",
-    )
-    .bind(id.to_string())
-    .fetch_optional(catalog.pool());
+    let row = sqlx::query(select!("WHERE id = $1")).bind(id.to_string()).fetch_optional(catalog.pool());
     row.await?.as_ref().map(read).transpose()
 }
 
@@ -163,15 +167,11 @@ pub async fn list_open(
     owner: &AccountId,
     limit: u32,
 ) -> Result<Vec<Upload>, CatalogError> {
-    let rows = sqlx::query(
-        "SELECT id, owner, length, metadata, kind, concat, part_offset, want_sha256, fence, segments,
-                checkpoint_offset, checkpoint, state, created_at, updated_at
-         FROM uploads WHERE owner = $1 AND state = 'open' ORDER BY id DESC LIMIT $2",
-    )
-    .bind(owner.as_str())
-    .bind(i64::from(limit))
-    .fetch_all(catalog.pool())
-    .await?;
+    let rows = sqlx::query(select!("WHERE owner = $1 AND state = 'open' ORDER BY id DESC LIMIT $2"))
+        .bind(owner.as_str())
+        .bind(i64::from(limit))
+        .fetch_all(catalog.pool())
+        .await?;
     rows.iter().map(read).collect()
 }
 

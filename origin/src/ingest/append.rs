@@ -120,7 +120,7 @@ impl Task {
         match open(&self.app, self.id, &self.caller).await? {
             Found::Complete(upload) => {
                 let size = upload.length.unwrap_or(0);
-                let view = UploadView { kind: upload.kind, complete: true, offset: size, length: Some(size) };
+                let view = UploadView { kind: upload.kind, offset: size, length: Some(size) };
                 decide_append(&view, &self.append, max)?;
                 // A repeated last request without bytes: say again what it became.
                 Ok(Admitted::Nothing(super::status::of_complete(&self.app, &upload).await?))

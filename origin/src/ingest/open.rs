@@ -100,12 +100,7 @@ async fn push_aside(app: &App, upload: &mut Upload, caller: &Caller) -> Result<(
 impl OpenUpload {
     /// What the protocol's rules look at.
     pub(super) fn view(&self) -> UploadView {
-        UploadView {
-            kind: self.upload.kind,
-            complete: false,
-            offset: self.offset,
-            length: self.upload.length,
-        }
+        UploadView { kind: self.upload.kind, offset: self.offset, length: self.upload.length }
     }
 
     /// The segment that is being written.

@@ -20,8 +20,6 @@ pub enum UploadKind {
 pub struct UploadView {
     /// What kind.
     pub kind: UploadKind,
-    /// Whether it is finished.
-    pub complete: bool,
     /// Bytes kept so far.
     pub offset: u64,
     /// Bytes in all, if known.
@@ -89,7 +87,7 @@ mod tests {
         append: (u64, Option<u64>, Option<u64>),
     ) -> Result<(u64, Option<u64>), Code> {
         let (kind, offset, length) = upload;
-        let view = UploadView { kind, complete: length == Some(offset), offset, length };
+        let view = UploadView { kind, offset, length };
         let (offset, body_length, upload_length) = append;
         decide_append(&view, &Append { offset, body_length, upload_length }, MAX)
             .map(|plan| (plan.room, plan.length))
