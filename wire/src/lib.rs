@@ -7,11 +7,13 @@ pub mod fleet;
 pub mod grant;
 pub mod headers;
 pub mod id;
+pub mod job;
 pub mod problem;
 pub mod purge;
 pub mod range;
 pub mod size;
 pub mod slice;
+pub mod track;
 
 pub use digest::Digest;
 pub use id::AssetId;

@@ -93,6 +93,11 @@ codes! {
     UploadTakenOver = "upload_taken_over", 423, "A newer request has taken this upload over.";
     UploadInterrupted = "upload_interrupted", 503, "The body stalled or ended before its time; what arrived is kept.";
 
+    // Transcoding
+    JobNotFound = "job_not_found", 404, "There is no such job.";
+    JobTakenOver = "job_taken_over", 409, "This attempt is not the job's newest; it is to stop.";
+    JobNotFailed = "job_not_failed", 409, "Only a job that has failed for good can be tried again.";
+
     // Media
     AssetNotFound = "asset_not_found", 404, "There is no such asset.";
     GrantRequired = "grant_required", 403, "This asset is private: it takes its owner, or a grant.";
