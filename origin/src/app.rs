@@ -189,5 +189,6 @@ fn open_store(config: &OriginConfig) -> Result<Arc<dyn BlobStore>, StartError> {
     let path = config.store.strip_prefix("file://").filter(|path| !path.is_empty());
     let path = Path::new(path.ok_or_else(|| StartError::StoreUrl { url: config.store.clone() })?);
     let store = LocalStore::open(path, config.durability);
-    Ok(Arc::new(store.map_err(|source| StartError::Store { path: path.to_owned(), source })?))
+    let store = store.map_err(|source| StartError::Store { path: path.to_owned(), source })?;
+    Ok(Arc::new(store.direct_writes(config.direct_writes)))
 }

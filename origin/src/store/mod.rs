@@ -14,7 +14,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tidegate_wire::{AssetId, ByteRange};
 
-pub use local::{Durability, LocalStore};
+pub use local::{DirectWrites, Durability, LocalStore};
 pub use reader::BlobReader;
 
 /// A future that can stand in a trait object.
@@ -86,8 +86,9 @@ pub trait BlobStore: Send + Sync + 'static {
 }
 
 /// Appends to one segment.
-pub trait SegmentWriter: Send {
-    /// Bytes in the segment so far, durable or not.
+pub trait SegmentWriter: Send + Sync {
+    /// Bytes in the segment so far, durable or not. What was appended since the last [`sync`](Self::sync) may still
+    /// be on its way there.
     fn len(&self) -> u64;
 
     /// Whether the segment is empty.
@@ -95,8 +96,8 @@ pub trait SegmentWriter: Send {
         self.len() == 0
     }
 
-    /// Appends `batch` in order and gives the writer back. The work begins at once, before the future is polled. After
-    /// an error some of it may have been written: [`len`](Self::len) tells how much.
+    /// Appends `batch` in order and gives the writer back. Work that takes its time begins at once, before the future
+    /// is polled. After an error some of it may have been written: [`len`](Self::len) tells how much.
     fn append(self: Box<Self>, batch: Vec<Bytes>) -> BoxFuture<'static, Appended>;
 
     /// Makes all that was appended durable, as far as the store's setting asks for it. When that has failed it
