@@ -277,6 +277,12 @@ pub const WORKER_AROUND: Duration = Duration::from_secs(90);
 pub const WORKER_KEPT: Duration = Duration::from_secs(24 * 3600);
 /// The body of a worker's report: the segments of many hours.
 pub const JOB_BODY_BYTES: usize = 16 << 20;
+/// Bytes of a name in the path of a packaged file.
+pub const FILE_NAME_BYTES: usize = 64;
+/// Names in the path of a packaged file, below its revision.
+pub const FILE_PATH_NAMES: usize = 4;
+/// Bytes compared at once when a file is stored a second time.
+pub const COMPARE_BYTES: usize = 64 * 1024;
 /// A file of a package.
 pub const PACKAGE_FILE_BYTES: u64 = 256 << 20;
 /// Parts in one report.
