@@ -1,10 +1,10 @@
 //! Names at the root of a revision, and the stored files they stand for. Names that are published in one change are
 //! there together or not at all.
 
-use sqlx::Row as _;
+use sqlx::{AssertSqlSafe, Row as _};
 use tidegate_wire::AssetId;
 
-use super::revisions::{RevisionId, get_u32};
+use super::revisions::{RevisionId, get_u32, places};
 use super::{Catalog, CatalogError, Tx, get_parsed};
 
 /// Lets `name` stand for the file at `path` below the revision.
@@ -52,23 +52,24 @@ pub async fn get(catalog: &Catalog, id: RevisionId, name: &str) -> Result<Option
     Ok(row.await?.map(|row| row.try_get("path")).transpose()?)
 }
 
-/// Every name of the assets from `first` to `last` that is one of the fixed ones an API answer speaks of.
+/// Those names of some assets that an API answer speaks of.
 ///
 /// # Errors
 /// When the catalogue fails.
-pub async fn fixed_between(
+pub async fn fixed_of(
     catalog: &Catalog,
-    first: AssetId,
-    last: AssetId,
+    ids: &[AssetId],
 ) -> Result<Vec<(RevisionId, String)>, CatalogError> {
-    let rows = sqlx::query(
-        "SELECT asset_id, revision, name FROM published WHERE asset_id >= $1 AND asset_id <= $2
-         AND name IN ('master.m3u8', 'manifest.mpd', 'poster.jpg', 'storyboard.vtt')",
-    )
-    .bind(first.to_string())
-    .bind(last.to_string())
-    .fetch_all(catalog.pool())
-    .await?;
+    let statement = format!(
+        "SELECT asset_id, revision, name FROM published
+         WHERE name IN ('master.m3u8', 'manifest.mpd', 'poster.jpg', 'storyboard.vtt') AND asset_id IN ({})",
+        places(ids)
+    );
+    let mut query = sqlx::query(AssertSqlSafe(statement));
+    for id in ids {
+        query = query.bind(id.to_string());
+    }
+    let rows = query.fetch_all(catalog.pool()).await?;
     rows.iter()
         .map(|row| {
             let id = RevisionId { asset: get_parsed(row, "asset_id")?, number: get_u32(row, "revision")? };

@@ -6,8 +6,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use sqlx::Row as _;
 use sqlx::any::AnyRow;
+use sqlx::{AssertSqlSafe, Row as _};
 use tidegate_wire::AssetId;
 use tidegate_wire::job::SourceInfo;
 
@@ -185,25 +185,25 @@ pub async fn newest(catalog: &Catalog, asset: AssetId) -> Result<Option<Revision
     row.await?.as_ref().map(read).transpose()
 }
 
-/// The revisions of the assets from `first` to `last`, whoever owns them, in the order of the assets and their own.
+/// The revisions of some assets, each asset's in their order.
 ///
 /// # Errors
 /// When the catalogue fails.
-pub async fn between(
-    catalog: &Catalog,
-    first: AssetId,
-    last: AssetId,
-    account: &str,
-) -> Result<Vec<Revision>, CatalogError> {
-    let rows = sqlx::query(select!(
-        "WHERE asset_id >= $1 AND asset_id <= $2 AND account = $3 ORDER BY asset_id, revision"
-    ))
-    .bind(first.to_string())
-    .bind(last.to_string())
-    .bind(account)
-    .fetch_all(catalog.pool())
-    .await?;
-    rows.iter().map(read).collect()
+pub async fn of_assets(catalog: &Catalog, ids: &[AssetId]) -> Result<Vec<Revision>, CatalogError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let statement = format!("{} ({}) ORDER BY asset_id, revision", select!("WHERE asset_id IN"), places(ids));
+    let mut query = sqlx::query(AssertSqlSafe(statement));
+    for id in ids {
+        query = query.bind(id.to_string());
+    }
+    query.fetch_all(catalog.pool()).await?.iter().map(read).collect()
+}
+
+/// As many places for values as there are ids: `$1, $2, …`.
+pub(super) fn places(ids: &[AssetId]) -> String {
+    (1..=ids.len()).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ")
 }
 
 /// Writes everything of a locked revision that may change.

@@ -15,7 +15,10 @@ pub mod edges;
 pub mod grants;
 pub mod health;
 pub mod internal;
+mod internal_jobs;
+pub mod jobs;
 pub mod media;
+mod playback;
 pub mod progress;
 pub mod purges;
 pub mod sessions;
@@ -46,6 +49,8 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(purges::router())
         .merge(edges::router())
         .merge(internal::router())
+        .merge(internal_jobs::router())
+        .merge(jobs::router())
         .merge(watch::router())
         .merge(uploads::router())
         .merge(progress::router())

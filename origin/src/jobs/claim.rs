@@ -60,7 +60,7 @@ pub async fn claim(app: &App, request: &ClaimRequest) -> Result<Claimed, Catalog
 }
 
 /// Until when something must be heard of an attempt that was heard of now.
-pub(super) fn lease_until(app: &App) -> u64 {
+pub(crate) fn lease_until(app: &App) -> u64 {
     app.clock.unix_ms().saturating_add(millis(limits::JOB_LEASE))
 }
 
