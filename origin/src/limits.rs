@@ -299,5 +299,9 @@ pub const PAGE_JOBS: u32 = 50;
 pub const PAGE_JOBS_MAX: u32 = 200;
 /// The body of a captions file.
 pub const CAPTIONS_BYTES: usize = 2 << 20;
+/// Bytes of a language tag.
+pub const LANGUAGE_BYTES: usize = 35;
+/// Characters of the label of captions.
+pub const CAPTIONS_LABEL_CHARS: usize = 100;
 /// How old a growing playlist may be, in seconds, while a newer one is fetched: as good as one segment.
 pub const GROWING_STALE_S: u32 = 4;

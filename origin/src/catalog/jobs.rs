@@ -262,6 +262,20 @@ pub async fn get_in(tx: &mut Tx, id: Uuid) -> Result<Option<Job>, CatalogError> 
     row.await?.as_ref().map(read).transpose()
 }
 
+/// The newest job of a locked revision that makes its package.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn newest_package(tx: &mut Tx, id: RevisionId) -> Result<Option<Job>, CatalogError> {
+    let row = sqlx::query(select!(
+        "WHERE asset_id = $1 AND revision = $2 AND kind = 'package' ORDER BY seq DESC LIMIT 1"
+    ))
+    .bind(id.asset.to_string())
+    .bind(i64::from(id.number))
+    .fetch_optional(tx.connection());
+    row.await?.as_ref().map(read).transpose()
+}
+
 /// The jobs of a revision in their order.
 ///
 /// # Errors

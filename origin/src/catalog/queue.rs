@@ -223,6 +223,19 @@ pub async fn unblock(tx: &mut Tx, id: Uuid, now_ms: u64) -> Result<(), CatalogEr
     Ok(())
 }
 
+/// Lets `next` wait for a job of a locked revision that nothing waits for yet.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn let_unblock(tx: &mut Tx, id: Uuid, next: Uuid) -> Result<(), CatalogError> {
+    sqlx::query("UPDATE jobs SET unblocks = $1 WHERE id = $2")
+        .bind(next.to_string())
+        .bind(id.to_string())
+        .execute(tx.connection())
+        .await?;
+    Ok(())
+}
+
 /// Cancels whatever of a locked revision is still to be done; attempts at work are refused from then on.
 ///
 /// # Errors

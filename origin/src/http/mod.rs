@@ -11,6 +11,7 @@ pub mod timestamp;
 
 pub mod accounts;
 pub mod assets;
+mod captions;
 pub mod edges;
 pub mod grants;
 pub mod health;
@@ -45,6 +46,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(sessions::router())
         .merge(tokens::router())
         .merge(assets::router())
+        .merge(captions::router())
         .merge(grants::router())
         .merge(purges::router())
         .merge(edges::router())

@@ -6,9 +6,11 @@
 //! it while it runs, [`finish`] ends the attempt and makes what follows; [`sweep`] takes back what nobody is heard of,
 //! [`retry`] takes up what was given up. [`plan`] and [`playable`] are pure.
 
+pub mod captions;
 pub mod claim;
 pub mod create;
 pub mod finish;
+pub mod manifests;
 pub mod metrics;
 pub mod plan;
 pub mod playable;
