@@ -20,3 +20,6 @@ pub const MIN_SLICE_BYTES: usize = 16 << 10;
 
 /// No time on a track lies beyond this many ticks, so that sums of times cannot overflow.
 pub const MAX_TICKS: u64 = 1 << 56;
+
+/// Letters of a name from a user's file that go into a manifest.
+pub const MAX_LABEL_CHARS: usize = 100;
