@@ -10,8 +10,9 @@ mod track;
 use std::path::Path;
 use std::sync::Arc;
 
+use tidegate_packager::encryption::Key;
 use tidegate_packager::fragments::{Cut, Options};
-use tidegate_wire::job::{AudioWork, RenditionWork};
+use tidegate_wire::job::{AudioWork, Encryption, RenditionWork};
 use tidegate_wire::track::TrackPart;
 use tokio::sync::Semaphore;
 
@@ -43,13 +44,14 @@ pub(crate) async fn rendition(
             segment_gops: work.segment_gops,
         })
     };
+    let key = key(work.encryption.as_ref())?;
     let plans = work.rungs.iter().map(|rung| Plan {
         track: rung.track.clone(),
         chunk: work.chunk,
         options: options.clone(),
         // What can be played is of interest at once for what comes first, which comes alone.
         live: work.rungs.len() == 1,
-        encryption: work.encryption.clone(),
+        key: key.clone(),
     });
     let run = Run {
         arguments: command::rendition(source, seek, work, &worker.preset, can),
@@ -78,7 +80,7 @@ pub(crate) async fn audio(
     };
     let track = work.track.clone();
     let plan =
-        Plan { track: track.clone(), chunk: 0, options, live: true, encryption: work.encryption.clone() };
+        Plan { track: track.clone(), chunk: 0, options, live: true, key: key(work.encryption.as_ref())? };
     let run = Run {
         arguments: command::audio(source, work),
         outputs: vec![track.clone()],
@@ -87,6 +89,11 @@ pub(crate) async fn audio(
         made: track,
     };
     encode(attempt, run, vec![plan]).await
+}
+
+fn key(encryption: Option<&Encryption>) -> Result<Option<Key>, Fault> {
+    let invalid = |_| Fault::permanent("key_invalid", "The key of the video is none.");
+    encryption.map(Key::try_from).transpose().map_err(invalid)
 }
 
 async fn encode(attempt: &Attempt, run: Run<'_>, plans: Vec<Plan>) -> Result<Vec<TrackPart>, Fault> {

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
+use tidegate_packager::encryption::Key;
 use tidegate_packager::fragments::{Init, Options, Output, Segment, Splitter};
-use tidegate_wire::job::Encryption;
 use tidegate_wire::track::{self, TrackPart};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::UnixStream;
@@ -29,8 +29,8 @@ pub(super) struct Plan {
     pub(super) options: Options,
     /// Whether the origin wants to know of each segment.
     pub(super) live: bool,
-    /// How segments are encrypted.
-    pub(super) encryption: Option<Encryption>,
+    /// Encrypts segments.
+    pub(super) key: Option<Key>,
 }
 
 /// Reads an output to its end; the part it has become, `None` where the encoder wrote nothing at all.
@@ -112,14 +112,14 @@ impl Track {
     /// Sends a segment on its way, once there is room on it. The encoder waits as long.
     async fn store(&mut self, segment: Segment) -> Result<(), Fault> {
         let permit = self.permit().await?;
-        let (bytes, entry) = self.seal(&segment)?;
+        let segment = self.plan.key.as_ref().map(|key| key.encrypt(&segment)).unwrap_or(segment);
         let index = self.cut;
         self.cut += 1;
         let (attempt, path) = (self.attempt.clone(), format!("{}/{index:05}.m4s", self.plan.track));
         self.storing.spawn(async move {
-            attempt.store(&path, bytes).await?;
+            attempt.store(&path, segment.to_bytes()).await?;
             drop(permit);
-            Ok((index, entry))
+            Ok((index, segment.entry))
         });
         Ok(())
     }
@@ -132,16 +132,6 @@ impl Track {
                 }
                 Some(stored) = self.storing.join_next(), if !self.storing.is_empty() => self.stored(stored)?,
             }
-        }
-    }
-
-    /// A segment's bytes as they are stored, encrypted where that is asked for.
-    fn seal(&self, segment: &Segment) -> Result<(Bytes, track::Segment), Fault> {
-        let bytes = segment.to_bytes();
-        let entry = segment.entry.clone();
-        match &self.plan.encryption {
-            None => Ok((bytes, entry)),
-            Some(_) => Err(Fault::transient("encryption", "not yet")),
         }
     }
 
