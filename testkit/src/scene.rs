@@ -110,6 +110,20 @@ impl Scene {
         Service::start("tidegate-edge", &arguments)
     }
 
+    /// Starts a worker that makes adaptive streams for the origin at this address; it reads sources where they lie.
+    ///
+    /// # Panics
+    /// When it is not ready in time.
+    pub fn worker(&self, origin: SocketAddr, more: &[&str]) -> Worker {
+        let (origin, admin) = (format!("http://{origin}"), ports::free_addr());
+        let (store, admin_listen) =
+            (self.folder.path().join("blobs").display().to_string(), admin.to_string());
+        let mut arguments = vec!["--origin", &*origin, "--fleet-key", FLEET_KEY, "--store", &store];
+        arguments.extend(["--admin-listen", &admin_listen]);
+        arguments.extend(more);
+        Worker { admin, process: Process::start("tidegate-transcoder", &arguments, admin, "/readyz") }
+    }
+
     /// The API of an origin, with the admin's token.
     ///
     /// # Panics
@@ -125,6 +139,15 @@ impl Scene {
     pub fn tus(&self, origin: SocketAddr) -> Tus {
         Tus::new(origin, self.token())
     }
+}
+
+/// A worker.
+#[derive(Debug)]
+pub struct Worker {
+    /// Where its metrics are.
+    pub admin: SocketAddr,
+    /// The process.
+    pub process: Process,
 }
 
 /// An origin or an edge.
