@@ -203,7 +203,11 @@ impl App {
             return;
         }
         if let Err(error) = trees::done(&self.catalog, path).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, tree.path = path, "tree_removal.not_noted");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                tree.path = path,
+                "tree_removal.not_noted"
+            );
         }
     }
 }

@@ -51,7 +51,10 @@ async fn a_pause_is_kept_in_the_catalogue_and_grows(database: Database) {
     }
     assert!(claim(&origin).await.is_none());
     let seen = shown(&origin, &ada, id).await;
-    assert_eq!((&seen["state"], &seen["error"]["message"]), (&json!("failed"), &json!("A failure of a test.")));
+    assert_eq!(
+        (&seen["state"], &seen["error"]["message"]),
+        (&json!("failed"), &json!("A failure of a test."))
+    );
 }
 
 async fn what_fails_for_good_takes_its_revision_along_until_it_is_taken_up_again(database: Database) {
@@ -145,7 +148,8 @@ async fn what_does_not_move_says_why() {
     origin.get(&As::Nobody, "/api/v1/jobs").await.expect_problem(401, "authentication_required");
     let (mut seen, mut cursor) = (Vec::new(), String::new());
     loop {
-        let page = origin.get(&origin.admin(), &format!("/api/v1/jobs?limit=2{cursor}")).await.expect(200).json();
+        let page =
+            origin.get(&origin.admin(), &format!("/api/v1/jobs?limit=2{cursor}")).await.expect(200).json();
         seen.extend(page["jobs"].as_array().unwrap().iter().map(|job| job["id"].clone()));
         let Some(next) = page["next_cursor"].as_str() else { break };
         cursor = format!("&cursor={next}");

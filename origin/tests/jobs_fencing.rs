@@ -4,11 +4,11 @@
 
 mod support;
 
-
 use serde_json::json;
 use support::api::{As, Origin, SECOND};
 use support::worker::{
-    beat, claim, claimed, do_all, do_job, done, end, fail, part, probed, put, shown, source_info, store_part, upload,
+    beat, claim, claimed, do_all, do_job, done, end, fail, part, probed, put, shown, source_info, store_part,
+    upload,
 };
 use tidegate_origin::{housekeeping, limits};
 use tidegate_wire::job::{Claim, Ending, Report};
@@ -91,7 +91,8 @@ async fn a_player_does_not_see_the_end_come_nearer_when_a_worker_is_lost() {
     assert_eq!((again.job, again.attempt), (lowest.job, 2));
     let listed = async || {
         let media = origin.get(&ada, &format!("/media/{id}/1/v360.m3u8")).await.expect(200).text;
-        let mut lines: Vec<_> = media.lines().filter(|line| line.ends_with(".m4s")).map(str::to_owned).collect();
+        let mut lines: Vec<_> =
+            media.lines().filter(|line| line.ends_with(".m4s")).map(str::to_owned).collect();
         (lines.len(), lines.pop().unwrap())
     };
     for (segments, expected) in [(1, (2, "2-1/v360/00001.m4s")), (2, (2, "2-2/v360/00001.m4s"))] {
@@ -159,8 +160,18 @@ async fn files_are_stored_once_below_their_attempt_and_nowhere_else() {
     let stored = origin.get(&As::Fleet, &format!("/media/{id}/1/2-1/v360/init.mp4")).await.expect(200);
     assert_eq!(stored.text, "bytes");
     for path in [
-        "..%2f..%2f..%2fescaped", "%2e%2e/escaped", ".hidden", "a/.hidden", "A.mp4", "a%00b", "a/b/c/d", "a//b",
-        "a%20b", "v360/", "%2fetc%2fpasswd", "a%5cb",
+        "..%2f..%2f..%2fescaped",
+        "%2e%2e/escaped",
+        ".hidden",
+        "a/.hidden",
+        "A.mp4",
+        "a%00b",
+        "a/b/c/d",
+        "a//b",
+        "a%20b",
+        "v360/",
+        "%2fetc%2fpasswd",
+        "a%5cb",
     ] {
         let answer = put(&origin, &job, path, "x").await;
         assert!(matches!(answer.status.as_u16(), 404 | 422), "{path}: {answer:?}");

@@ -57,7 +57,7 @@ pub async fn claim(app: &App, request: &ClaimRequest) -> Result<Claimed, Catalog
 }
 
 enum Taken {
-    Job(Job),
+    Job(Box<Job>),
     Nothing(Claimed),
 }
 
@@ -80,7 +80,7 @@ async fn take(app: &App, request: &ClaimRequest) -> Result<Taken, CatalogError> 
         // Nothing, where another origin was faster: there may be more.
         if let Some(job) = queue::claim(&mut tx, &asker, now_ms, lease_until(app)).await? {
             tx.commit().await?;
-            return Ok(Taken::Job(job));
+            return Ok(Taken::Job(Box::new(job)));
         }
     }
 }
