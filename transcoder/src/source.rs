@@ -73,7 +73,8 @@ impl Sources {
             return Ok(Lent { path: path.clone(), kept: None });
         }
         let kept = self.scratch.keep(asset, source.size_bytes)?;
-        let mut state = kept.state().await;
+        // Another job may be fetching it, which is watched for getting on.
+        let mut state = pulse.waiting(kept.state()).await;
         if !state.is_whole() {
             let fetched = match stored {
                 Some(parts) => state.copy(&parts, source, pulse).await,

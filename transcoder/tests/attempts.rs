@@ -99,7 +99,8 @@ async fn an_encoder_that_stands_still_is_ended_with_all_of_its_group() {
     ffmpeg(dir.path(), &format!("-f lavfi -i testsrc2=s=320x180:r=30:d=1 {FAST} a.mp4"));
     let source = dir.path().join("a.mp4");
     let video = origin.probe(&source).await.video.unwrap();
-    let claim = origin.give_with(&source, whole(&video, vec![rung("v", 320, 180)]), |claim| claim.stall_s = 1);
+    let claim =
+        origin.give_with(&source, whole(&video, vec![rung("v", 320, 180)]), |claim| claim.stall_s = 1);
     let Ending::Failed(failure) = origin.ending(claim.job).await else { panic!("it ended otherwise") };
     assert_eq!((failure.code.as_str(), failure.permanent), ("stalled", false));
     nothing_runs(&source).await;
@@ -107,7 +108,17 @@ async fn an_encoder_that_stands_still_is_ended_with_all_of_its_group() {
     // Nothing the worker knows is handed to what reads a stranger's file.
     let environment = fs::read_to_string(dir.path().join("environment")).unwrap();
     let names: Vec<_> = environment.lines().filter_map(|line| line.split('=').next()).collect();
-    let allowed = ["PATH", "LD_LIBRARY_PATH", "LANG", "AV_LOG_FORCE_NOCOLOR", "MALLOC_ARENA_MAX", "PWD", "OLDPWD", "_", "SHLVL"];
+    let allowed = [
+        "PATH",
+        "LD_LIBRARY_PATH",
+        "LANG",
+        "AV_LOG_FORCE_NOCOLOR",
+        "MALLOC_ARENA_MAX",
+        "PWD",
+        "OLDPWD",
+        "_",
+        "SHLVL",
+    ];
     assert!(names.iter().all(|name| allowed.contains(name)), "{names:?}");
 }
 

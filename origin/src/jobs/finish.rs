@@ -57,7 +57,8 @@ async fn failed(app: &App, job: &Job, failure: &Failure) -> Result<(), JobError>
     Ok(())
 }
 
-async fn release(app: &App, job: &Job) -> Result<(), JobError> {
+/// Gives a job back that its attempt has.
+pub(super) async fn release(app: &App, job: &Job) -> Result<(), JobError> {
     let now_ms = app.clock.unix_ms();
     let mut tx = app.catalog.begin().await?;
     let (_, job) = locked(&mut tx, job, job.attempt).await?;

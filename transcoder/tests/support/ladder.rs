@@ -55,10 +55,10 @@ pub fn sound(audio: &AudioStream, start_us: i64) -> AudioWork {
 
 /// Writes the parts of a track into one file, as a player would put them together.
 pub fn join(origin: &Origin, parts: &[TrackPart], to: &Path) -> PathBuf {
-    let mut bytes = stored(origin, parts[0].init_path()).to_vec();
+    let mut bytes = stored(origin, &parts[0].init_path()).to_vec();
     for part in parts {
         for index in 0..part.segments.len() {
-            let segment = stored(origin, part.segment_path(index));
+            let segment = stored(origin, &part.segment_path(index));
             assert_eq!(segment.len() as u64, part.segments[index].size_bytes);
             bytes.extend_from_slice(&segment);
         }
@@ -67,6 +67,6 @@ pub fn join(origin: &Origin, parts: &[TrackPart], to: &Path) -> PathBuf {
     to.to_owned()
 }
 
-fn stored(origin: &Origin, path: String) -> bytes::Bytes {
+fn stored(origin: &Origin, path: &str) -> bytes::Bytes {
     origin.file(path.strip_prefix("12-1/").unwrap())
 }
