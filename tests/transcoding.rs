@@ -5,12 +5,12 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use tidegate_testkit::files::digest_of;
+use tidegate_testkit::files::{digest_of, digest_of_file};
 use tidegate_testkit::http::Request;
 use tidegate_testkit::scene::{Api, Service};
 use tidegate_testkit::tus::id_of;
 use tidegate_testkit::video::{ffprobe, made};
-use tidegate_testkit::{Backing, Scene};
+use tidegate_testkit::{Backing, Scene, Upload};
 
 const X264: &str = "-c:v libx264 -preset ultrafast -pix_fmt yuv420p";
 const AAC: &str = "-c:a aac -ac 2";
@@ -58,15 +58,15 @@ const FULL_HD: &[(u64, u64)] = &[(640, 360), (854, 480), (1280, 720), (1920, 108
 fn sources(folder: &Path) -> Vec<Case> {
     let hd = made("hd.mp4", &format!("{} {} {X264} {AAC}", picture("1920x1080", "30", "5"), sound(440, "5")));
     let flat = made("flat.mp4", &format!("{} {X264}", picture("1280x720", "30", "2")));
-    let subtitles = folder.join("one.srt");
-    std::fs::write(&subtitles, "1\n00:00:00,500 --> 00:00:01,500\nGood morning\n").unwrap();
+    // A data URL, so that the recipe is the same each time.
+    let subtitles = "data:text/plain;base64,MQowMDowMDowMCw1MDAgLS0+IDAwOjAwOjAxLDUwMApHb29kIG1vcm5pbmcK";
     let languages = format!(
-        "{} {} {} -i {} -map 0 -map 1 -map 2 -map 3 {X264} {AAC} -c:s mov_text -metadata:s:a:0 language=eng \
+        "{} {} {} -f srt -i {} -map 0 -map 1 -map 2 -map 3 {X264} {AAC} -c:s mov_text -metadata:s:a:0 language=eng \
          -metadata:s:a:1 language=deu -metadata:s:s:0 language=eng",
         picture("640x360", "25", "3"),
         sound(440, "3"),
         sound(880, "3"),
-        subtitles.display()
+        subtitles
     );
     let x265 = "-c:v libx265 -preset ultrafast -x265-params log-level=none";
     let hdr = "-pix_fmt yuv420p10le -color_primaries bt2020 -color_trc smpte2084 -colorspace bt2020nc";
@@ -81,7 +81,10 @@ fn sources(folder: &Path) -> Vec<Case> {
         ),
         ladder(
             "an odd size, silent",
-            made("odd.mp4", &format!("{} -c:v libx264 -preset ultrafast -pix_fmt yuv444p", picture("853x481", "25", "2"))),
+            made(
+                "odd.mp4",
+                "-f lavfi -i testsrc=s=853x481:r=25:d=2 -c:v libx264 -preset ultrafast -pix_fmt yuv444p",
+            ),
             &[(638, 360), (852, 480)],
             0,
             0,
@@ -96,7 +99,14 @@ fn sources(folder: &Path) -> Vec<Case> {
         ladder("sound alone", made("sound.m4a", &format!("{} {AAC}", sound(440, "5"))), &[], 1, 0),
         ladder(
             "a MOV with PCM",
-            made("camera.mov", &format!("{} {} {X264} -c:a pcm_s16le", picture("640x360", "30000/1001", "3"), sound(440, "3"))),
+            made(
+                "camera.mov",
+                &format!(
+                    "{} {} {X264} -c:a pcm_s16le",
+                    picture("640x360", "30000/1001", "3"),
+                    sound(440, "3")
+                ),
+            ),
             &[(640, 360)],
             1,
             0,
@@ -123,12 +133,19 @@ fn sources(folder: &Path) -> Vec<Case> {
             0,
             0,
         ),
+        fails("no bytes", empty(folder), "source_empty"),
         fails("a truncated MP4", truncated(folder, &hd), "source_damaged"),
         fails("a PNG by the name of a video", png(folder), "not_a_video"),
         fails("a playlist that points at a private file", playlist(folder), "not_a_video"),
         fails("sixty thousand lines and columns", huge(folder, &flat), "source_too_large"),
         Case { name: "text", file: text(folder), becomes: Becomes::Stays },
     ]
+}
+
+fn empty(folder: &Path) -> PathBuf {
+    let path = folder.join("empty.mp4");
+    std::fs::write(&path, "").unwrap();
+    path
 }
 
 /// The index is at its end, which is missing.
@@ -186,14 +203,14 @@ fn every_kind_of_source_becomes_the_right_ladder_or_a_clear_error_and_stays_as_i
     let origin = scene.origin();
     let edge = scene.edge(origin.addr, &[]);
     let _worker = scene.worker(origin.addr, &[]);
-    let (tus, api) = (scene.tus(origin.addr), scene.api(origin.addr));
+    let api = scene.api(origin.addr);
     let cases = sources(scene.folder());
     let uploaded: Vec<_> = cases
         .iter()
         .map(|case| {
-            let bytes = std::fs::read(&case.file).unwrap();
-            let name = case.file.file_name().unwrap().to_str().unwrap();
-            (case, id_of(&tus.upload(&bytes, name)), digest_of(&bytes))
+            let journal = scene.folder().join("journal");
+            let upload = Upload::start(&case.file, &origin.url(), &scene.token_file(), &journal, &[]);
+            (case, upload.finish().id, digest_of_file(&case.file))
         })
         .collect();
     for (case, id, digest) in uploaded {
@@ -226,14 +243,7 @@ fn get(edge: &Service, path: &str) -> String {
     Request::get(path).send(edge.addr).expect(200).text()
 }
 
-fn is_the_ladder(
-    api: &Api,
-    edge: &Service,
-    id: &str,
-    rungs: &[(u64, u64)],
-    audio: usize,
-    captions: usize,
-) {
+fn is_the_ladder(api: &Api, edge: &Service, id: &str, rungs: &[(u64, u64)], audio: usize, captions: usize) {
     let granted = grant(api, id);
     let hls = granted["playback"]["hls"].as_str().unwrap();
     let folder = hls.strip_suffix("/master.m3u8").unwrap();
@@ -248,7 +258,8 @@ fn is_the_ladder(
         assert_eq!(count("#EXT-X-MEDIA:TYPE=AUDIO"), audio, "{master}");
         assert_eq!(count("#EXT-X-I-FRAME-STREAM-INF"), rungs.len(), "{master}");
         assert!(granted["playback"]["poster"].is_string() && granted["playback"]["storyboard"].is_string());
-        let poster = Request::get(granted["playback"]["poster"].as_str().unwrap()).send(edge.addr).expect(200);
+        let poster =
+            Request::get(granted["playback"]["poster"].as_str().unwrap()).send(edge.addr).expect(200);
         assert!(poster.body.starts_with(&[0xff, 0xd8]), "a JPEG");
     }
     has_aligned_keyframes(edge, folder, &master);
@@ -263,7 +274,8 @@ fn grant(api: &Api, id: &str) -> Value {
 
 /// Every rung has as many frames as the others, and keyframes in the same places.
 fn has_aligned_keyframes(edge: &Service, folder: &str, master: &str) {
-    let playlists: Vec<_> = master.lines().filter(|line| line.starts_with('v') && line.ends_with(".m3u8")).collect();
+    let playlists: Vec<_> =
+        master.lines().filter(|line| line.starts_with('v') && line.ends_with(".m3u8")).collect();
     let frames: Vec<Vec<String>> = playlists
         .iter()
         .map(|name| {
@@ -288,17 +300,19 @@ fn a_long_video_is_made_in_chunks_by_two_workers_without_a_seam() {
     let scene = Scene::new(Backing::Embedded);
     let origin = scene.origin();
     let edge = scene.edge(origin.addr, &[]);
-    let _workers = [scene.worker(origin.addr, &["--name", "one"]), scene.worker(origin.addr, &["--name", "two"])];
+    let _workers =
+        [scene.worker(origin.addr, &["--name", "one"]), scene.worker(origin.addr, &["--name", "two"])];
     let (tus, api) = (scene.tus(origin.addr), scene.api(origin.addr));
     let words = format!("{} {} {X264} -g 250 {AAC}", picture("640x360", "25", "70"), sound(440, "70"));
     let bytes = std::fs::read(made("long.mp4", &words)).unwrap();
-    let id = id_of(&tus.upload(&bytes, "long.mp4"));
+    let id = id_of(&tus.upload(&bytes, "long.mp4")).to_owned();
     let asset = api.asset_in_state(&id, &["playable", "ready", "failed"]);
     assert_ne!(asset["state"], "failed", "{asset:#}");
     assert_eq!(api.asset_in_state(&id, &["ready", "failed"])["state"], "ready");
 
     let jobs = api.request("GET", "/jobs?limit=100").send(api.addr).expect(200).json();
-    let renditions: Vec<_> = jobs["jobs"].as_array().unwrap().iter().filter(|job| job["kind"] == "rendition").collect();
+    let renditions: Vec<_> =
+        jobs["jobs"].as_array().unwrap().iter().filter(|job| job["kind"] == "rendition").collect();
     assert!(renditions.len() >= 3, "{jobs:#}");
     for worker in ["one", "two"] {
         assert!(renditions.iter().any(|job| job["worker"] == worker), "{worker} did nothing: {jobs:#}");
@@ -307,7 +321,8 @@ fn a_long_video_is_made_in_chunks_by_two_workers_without_a_seam() {
     let url = format!("{}{}", edge.url(), hls.replace("master", "v360"));
     let frames = ffprobe(&url, "-select_streams v -show_entries packet=dts_time,flags");
     assert_eq!(frames.len(), SECONDS * 25);
-    let times: Vec<f64> = frames.iter().map(|frame| frame.split(',').next().unwrap().parse().unwrap()).collect();
+    let times: Vec<f64> =
+        frames.iter().map(|frame| frame.split(',').next().unwrap().parse().unwrap()).collect();
     for pair in times.windows(2) {
         assert!((pair[1] - pair[0] - 0.04).abs() < 0.001, "{pair:?}");
     }
