@@ -260,8 +260,8 @@ pub const TILE_LEAST_MS: u64 = 1000;
 
 // Transcoding: the queue
 
-/// An attempt of which nothing was heard for so long is given up.
-pub const JOB_LEASE: Duration = Duration::from_secs(30);
+/// An attempt of which nothing was heard for so long, in seconds, is given up, unless configured otherwise.
+pub const JOB_LEASE_S: u32 = 30;
 /// An attempt is to end itself when its progress stands still for so long.
 pub const JOB_STALL: Duration = Duration::from_secs(60);
 /// Attempts of a job that may fail in a passing way, or with their worker, before it is given up.

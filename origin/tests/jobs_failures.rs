@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -12,6 +14,8 @@ use support::api::{As, Origin, SECOND};
 use support::worker::{beat, claim, claimed, do_all, end, fail, jobs, probed, shown, source_info, upload};
 use tidegate_origin::limits;
 use tidegate_wire::job::{Ending, Work};
+
+const JOB_LEASE: Duration = Duration::from_secs(limits::JOB_LEASE_S as u64);
 
 on_both_engines! {
     a_pause_is_kept_in_the_catalogue_and_grows,
@@ -118,7 +122,7 @@ async fn a_job_that_loses_every_worker_is_given_up() {
     let id = upload(&origin, &ada, "video/mp4").await;
     for attempt in 1..=limits::JOB_ATTEMPTS {
         assert_eq!(claimed(&origin).await.attempt, attempt);
-        origin.hand.advance(limits::JOB_LEASE + SECOND);
+        origin.hand.advance(JOB_LEASE + SECOND);
     }
     assert!(claim(&origin).await.is_none());
     assert_eq!(shown(&origin, &ada, id).await["error"]["code"], "worker_lost");

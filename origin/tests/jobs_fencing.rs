@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use serde_json::json;
 use support::api::{As, Origin, SECOND};
 use support::worker::{
@@ -12,6 +14,8 @@ use support::worker::{
 };
 use tidegate_origin::{housekeeping, limits};
 use tidegate_wire::job::{Claim, Ending, Report};
+
+const JOB_LEASE: Duration = Duration::from_secs(limits::JOB_LEASE_S as u64);
 
 /// An origin with a video that has been probed.
 async fn probed_origin() -> (Origin, As, tidegate_wire::AssetId) {
@@ -23,7 +27,7 @@ async fn probed_origin() -> (Origin, As, tidegate_wire::AssetId) {
 }
 
 fn after_the_lease(origin: &Origin) {
-    origin.hand.advance(limits::JOB_LEASE + SECOND);
+    origin.hand.advance(JOB_LEASE + SECOND);
 }
 
 #[tokio::test]
@@ -66,7 +70,7 @@ async fn an_attempt_that_was_given_away_is_refused_whatever_it_says() {
 async fn a_heartbeat_keeps_the_lease_and_so_does_every_file() {
     let (origin, _, _) = probed_origin().await;
     let held = claimed(&origin).await;
-    let most_of_it = limits::JOB_LEASE - SECOND;
+    let most_of_it = JOB_LEASE - SECOND;
     for n in 0..3 {
         origin.hand.advance(most_of_it);
         beat(&origin, &held, 0.1, vec![]).await.expect(204);

@@ -37,7 +37,10 @@ pub fn made(name: &str, words: &str) -> PathBuf {
     let path = folder.join(format!("{}-{name}", &recipe[..8]));
     if !path.exists() {
         std::fs::create_dir_all(&folder).expect("a folder for the video");
-        let unfinished = folder.join(format!("{}-{}-{name}", std::process::id(), &recipe[..8]));
+        // Under a name of its own until it is whole: others may be making it too.
+        let own =
+            tempfile::Builder::new().prefix("making-").tempdir_in(&folder).expect("a folder to make it in");
+        let unfinished = own.path().join(name);
         Recipe::new("ffmpeg")
             .configure(|command| {
                 command.args(["-nostdin", "-hide_banner", "-loglevel", "error", "-y"]);

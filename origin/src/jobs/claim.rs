@@ -87,7 +87,7 @@ async fn take(app: &App, request: &ClaimRequest) -> Result<Taken, CatalogError> 
 
 /// Until when something must be heard of an attempt that was heard of now.
 pub(crate) fn lease_until(app: &App) -> u64 {
-    app.clock.unix_ms().saturating_add(millis(limits::JOB_LEASE))
+    app.clock.unix_ms().saturating_add(u64::from(app.config.job_lease) * 1000)
 }
 
 pub(super) fn millis(duration: Duration) -> u64 {
@@ -117,7 +117,7 @@ async fn describe(app: &App, job: &Job) -> Result<Option<Claim>, CatalogError> {
         dir: job.dir(job.attempt),
         source: source(app, &asset).await?,
         work: fill_in(app, job, &revision).await?,
-        lease_s: seconds(limits::JOB_LEASE),
+        lease_s: app.config.job_lease,
         stall_s: seconds(limits::JOB_STALL),
     }))
 }
