@@ -70,7 +70,7 @@ impl Scratch {
         let Some(directory) = directory else {
             let unusable =
                 |error: std::io::Error| ConfigError::Scratch(std::env::temp_dir(), error.to_string());
-            let temporary = tempfile::Builder::new().prefix("tidegate-").tempdir().map_err(unusable)?;
+            let temporary = tempfile::Builder::new().prefix("tidegate-scratch-").tempdir().map_err(unusable)?;
             let directory = temporary.path().to_owned();
             let entries = Mutex::default();
             return Ok(Self {
