@@ -93,6 +93,7 @@ async fn a_worker_that_is_killed_leaves_no_encoder_behind() {
         .args(["--origin", &origin.url, "--slots", "1", "--store"])
         .arg(dir.path())
         .env("TIDEGATE_FLEET_KEY", support::FLEET_KEY)
+        .env("TMPDIR", dir.path())
         .stderr(std::process::Stdio::null())
         .spawn()
         .unwrap();
