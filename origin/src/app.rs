@@ -223,5 +223,5 @@ fn open_store(config: &OriginConfig, entropy: &Entropy) -> Result<Stores, StartE
     let store = LocalStore::open(path, config.durability);
     let store = store.map_err(|source| StartError::Store { path: path.to_owned(), source })?;
     let files = LocalFiles::new(path, config.durability, entropy.clone());
-    Ok((Arc::new(store), Arc::new(files)))
+    Ok((Arc::new(store.direct_writes(config.direct_writes)), Arc::new(files)))
 }

@@ -11,7 +11,7 @@ use tidegate_wire::ByteSize;
 use crate::catalog::SqliteSynchronous;
 use crate::jobs::plan::Ladder;
 use crate::limits;
-use crate::store::Durability;
+use crate::store::{DirectWrites, Durability};
 
 /// A text that must not show up in logs or in `--help`.
 #[derive(Clone, PartialEq, Eq)]
@@ -114,6 +114,10 @@ pub struct OriginConfig {
     /// a kernel crash can lose what was acknowledged; a killed process cannot).
     #[arg(long, env = "TIDEGATE_DURABILITY", value_name = "MODE", default_value = "durable")]
     pub durability: Durability,
+    /// How the bytes of fast uploads get to the disk: past the page cache where the file system takes that (`auto`),
+    /// or through it (`off`).
+    #[arg(long, env = "TIDEGATE_DIRECT_WRITES", value_name = "MODE", default_value = "auto")]
+    pub direct_writes: DirectWrites,
     /// The largest upload taken.
     #[arg(long, env = "TIDEGATE_MAX_UPLOAD", value_name = "SIZE", default_value_t = ByteSize(limits::MAX_UPLOAD_BYTES))]
     pub max_upload: ByteSize,
@@ -166,6 +170,7 @@ impl OriginConfig {
             redis_url: None,
             store: format!("file://{}", data.join("blobs").display()),
             durability: Durability::default(),
+            direct_writes: DirectWrites::default(),
             max_upload: ByteSize(limits::MAX_UPLOAD_BYTES),
             upload_expiry_days: limits::UPLOAD_EXPIRY_DAYS,
             ladder: Ladder::default(),

@@ -145,6 +145,17 @@ pub const WRITE_BYTES: usize = 64 * 1024;
 pub const SLOW_WRITE: Duration = Duration::from_millis(5);
 /// Batches that are written by a thread that may wait, after one that was slow.
 pub const SLOW_WRITE_BATCHES: u32 = 64;
+/// What a direct write takes at once: large, since each is a request to the disk and a hand-over to another thread.
+pub const DIRECT_BYTES: usize = 1 << 20;
+/// Direct writes begin and end at multiples of this, in the file and in memory: the largest block disks have.
+pub const DIRECT_ALIGN: usize = 4096;
+/// Buffers for direct writes, of all uploads of a store together; an upload that finds none free writes through the
+/// page cache.
+pub const DIRECT_BUFFERS: usize = 16;
+/// How many bytes tell whether an upload comes fast.
+pub const PACE_BYTES: u64 = 256 * 1024;
+/// An upload comes fast when so many came within this: at 20 MB/s and more.
+pub const PACE_FAST: Duration = Duration::from_millis(12);
 /// What is read ahead on an HTTP/1.1 connection of the origin.
 pub const READ_AHEAD_BYTES: usize = 128 * 1024;
 /// A body that brings nothing for this long is over; what came is kept.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use tempfile::TempDir;
 use tidegate_origin::store::{
-    self, BlobStore, Durability, LocalStore, Segment, SegmentName, SegmentWriter, StoreError,
+    self, BlobStore, DirectWrites, Durability, LocalStore, Segment, SegmentName, SegmentWriter, StoreError,
 };
 use tidegate_testkit::files::random_bytes;
 use tidegate_wire::{AssetId, ByteRange};
@@ -19,15 +19,29 @@ struct Subject {
     _folder: TempDir,
 }
 
-fn local(durability: Durability) -> Subject {
+fn local(durability: Durability, direct: DirectWrites) -> Subject {
     let folder = tempfile::tempdir().unwrap();
-    Subject { store: Arc::new(LocalStore::open(folder.path(), durability).unwrap()), _folder: folder }
+    let store = LocalStore::open(folder.path(), durability).unwrap().direct_writes(direct);
+    Subject { store: Arc::new(store), _folder: folder }
 }
 
 macro_rules! contract {
     ($($name:ident),* $(,)?) => {
-        contract!(local_durable, super::local(super::Durability::Durable), $($name),*);
-        contract!(local_relaxed, super::local(super::Durability::Relaxed), $($name),*);
+        contract!(
+            local_durable,
+            super::local(super::Durability::Durable, super::DirectWrites::Auto),
+            $($name),*
+        );
+        contract!(
+            local_relaxed,
+            super::local(super::Durability::Relaxed, super::DirectWrites::Auto),
+            $($name),*
+        );
+        contract!(
+            local_buffered,
+            super::local(super::Durability::Durable, super::DirectWrites::Off),
+            $($name),*
+        );
     };
     ($kind:ident, $make:expr, $($name:ident),*) => {
         mod $kind {
@@ -52,6 +66,9 @@ contract!(
     a_rewound_segment_ends_where_it_was_told_and_goes_on_from_there,
     many_segments_are_written_at_once_and_none_gets_bytes_of_another,
     an_append_works_before_its_future_is_looked_at,
+    what_comes_fast_and_in_odd_pieces_is_all_there_after_a_sync,
+    streams_that_come_fast_side_by_side_keep_to_themselves,
+    what_came_fast_can_be_taken_back,
     a_reader_goes_over_several_segments_and_leaves_out_what_does_not_count,
 );
 
@@ -88,10 +105,11 @@ async fn what_is_appended_is_read_back_in_any_ranges(store: Store) {
         outcome.unwrap();
         writer = back;
     }
-    assert_eq!(writer.len(), 300_000);
     let (writer, outcome) = writer.append(Vec::new()).await;
     outcome.unwrap();
-    writer.sync().await.1.unwrap();
+    let (writer, outcome) = writer.sync().await;
+    outcome.unwrap();
+    assert_eq!(writer.len(), 300_000);
     for (from, to) in
         [(0, 0), (0, 1), (0, 300_000), (299_999, 300_000), (123_456, 234_567), (300_000, 300_000)]
     {
@@ -231,6 +249,77 @@ async fn an_append_works_before_its_future_is_looked_at(store: Store) {
     assert_eq!(writer.len(), 5);
 }
 
+/// Appends `bytes` in pieces of these sizes, over and over, a few pieces at a time.
+async fn append_in_pieces(
+    mut writer: Box<dyn SegmentWriter>,
+    bytes: &Bytes,
+    sizes: &[usize],
+) -> Box<dyn SegmentWriter> {
+    let (mut rest, mut sizes) = (bytes.clone(), sizes.iter().copied().cycle());
+    while !rest.is_empty() {
+        let batch = (0..3).map(|_| rest.split_to(sizes.next().unwrap().min(rest.len()))).collect();
+        let (back, outcome) = writer.append(batch).await;
+        outcome.unwrap();
+        writer = back;
+    }
+    writer
+}
+
+async fn what_comes_fast_and_in_odd_pieces_is_all_there_after_a_sync(store: Store) {
+    let name = name(60, 1);
+    let (mut model, mut n) = (Vec::new(), 60);
+    // Each stretch begins where the last one left the file: at a block's end, in the middle, one byte off.
+    for (size, sizes) in [
+        (9 << 20, &[65_536, 131_072][..]),
+        ((5 << 20) + 1, &[65_483, 1, 70_001]),
+        ((3 << 20) - 1, &[4_095, 200_000]),
+        (1, &[1]),
+        (12_345_678, &[300_000, 0, 7, 131_071]),
+    ] {
+        let bytes = Bytes::from(random_bytes(n, size));
+        n += 1;
+        let writer = append_in_pieces(store.open(name).await.unwrap(), &bytes, sizes).await;
+        let (writer, outcome) = writer.sync().await;
+        outcome.unwrap();
+        model.extend_from_slice(&bytes);
+        assert_eq!(writer.len(), model.len() as u64);
+        assert_eq!(store.seal(name).await.unwrap(), model.len() as u64);
+    }
+    assert!(all(&store, name, model.len()).await == model);
+}
+
+/// More of them than there are buffers.
+async fn streams_that_come_fast_side_by_side_keep_to_themselves(store: Store) {
+    let tasks: Vec<_> = (70..94u8)
+        .map(|n| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                let bytes = Bytes::from(random_bytes(n.into(), (3 << 20) + usize::from(n)));
+                let writer = store.open(name(n, 1)).await.unwrap();
+                let writer = append_in_pieces(writer, &bytes, &[131_072, 65_535]).await;
+                writer.sync().await.1.unwrap();
+                assert!(all(&store, name(n, 1), bytes.len()).await == bytes, "{n}");
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+}
+
+async fn what_came_fast_can_be_taken_back(store: Store) {
+    let (name, bytes) = (name(95, 1), Bytes::from(random_bytes(95, 6 << 20)));
+    let writer = append_in_pieces(store.open(name).await.unwrap(), &bytes, &[131_072]).await;
+    let (writer, outcome) = writer.rewind(1_000_001).await;
+    outcome.unwrap();
+    assert_eq!(writer.len(), 1_000_001);
+    let writer = append_in_pieces(writer, &bytes, &[131_072]).await;
+    writer.sync().await.1.unwrap();
+    assert_eq!(store.seal(name).await.unwrap(), 1_000_001 + (6 << 20));
+    let expected = [&bytes[..1_000_001], &bytes[..]].concat();
+    assert!(all(&store, name, expected.len()).await == expected);
+}
+
 async fn a_reader_goes_over_several_segments_and_leaves_out_what_does_not_count(store: Store) {
     let bytes = random_bytes(15, 900_000);
     let id = name(15, 0).id;
@@ -266,7 +355,7 @@ proptest! {
         steps in prop::collection::vec((any::<bool>(), 0usize..5_000), 1..12),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let subject = local(Durability::Relaxed);
+        let subject = local(Durability::Relaxed, DirectWrites::Auto);
         let (store, name) = (&subject.store, name(16, 1));
         runtime.block_on(async {
             let mut model: Vec<u8> = Vec::new();

@@ -145,7 +145,7 @@ impl Task {
     ) -> Result<Pumped, IngestError> {
         let app = &*self.app;
         let digest = resume_digest(app, open).await?;
-        let writer = app.store.open(open.current()).await?;
+        let writer = open.writer.take().ok_or(StoreError::Missing)?;
         let sealed = total_bytes(&open.upload.segments);
         let stops = Stops { wanted: open.lease.wanted.clone(), closing: self.closing.clone() };
         let mut pump = Pump::new(app, writer, digest, plan.room);
@@ -158,10 +158,12 @@ impl Task {
             let offset = sealed + pump.written();
             app.tell_offset(self.id, offset);
             if offset - told >= limits::CHECKPOINT_EVERY_BYTES {
-                told = offset;
                 if let Err(error) = pump.sync().await {
                     return Ok(pump.into_pumped(End::Failed(error)).await?);
                 }
+                // All that was hashed is in the segment now, and not before.
+                let offset = sealed + pump.written();
+                told = offset;
                 let timer = app.metrics.uploads.checkpoint_seconds.start_timer();
                 let checkpoint = pump.digest().checkpoint();
                 match uploads::checkpoint(
@@ -233,7 +235,7 @@ impl Task {
         received: u64,
     ) -> Result<Progress, IngestError> {
         let app = &*self.app;
-        let OpenUpload { mut upload, lease, offset } = *open;
+        let OpenUpload { mut upload, lease, offset, .. } = *open;
         let kept = offset - total_bytes(&upload.segments);
         if kept > 0 {
             upload.segments.push(Segment { number: upload.fence, size_bytes: kept });

@@ -33,7 +33,7 @@ pub(super) async fn commit(
         return Err(IngestError::Fenced);
     }
     app.tell_offset(open.upload.id, open.offset);
-    let OpenUpload { upload, lease, offset } = *open;
+    let OpenUpload { upload, lease, offset, .. } = *open;
     lease.release(upload.fence).await;
     let expires_at = Some(super::expiry(app, now_ms));
     Ok(Progress { id: upload.id, offset, length: upload.length, expires_at, completed: None })
@@ -93,7 +93,7 @@ pub(super) async fn finish(
         app.announce_jobs();
     }
     app.metrics.uploads.completed.inc();
-    let OpenUpload { upload, lease, offset } = *open;
+    let OpenUpload { upload, lease, offset, .. } = *open;
     lease.retire().await;
     // A part that nothing is made of goes the way of an unfinished upload.
     let expires_at = completed.is_none().then(|| super::expiry(app, app.clock.unix_ms()));

@@ -9,7 +9,7 @@ use crate::catalog::uploads::{self, Upload, UploadState};
 use crate::coord::leases::{self, Lease};
 use crate::limits;
 use crate::protocol::{UploadKind, UploadView};
-use crate::store::{Segment, SegmentName, total_bytes};
+use crate::store::{Segment, SegmentName, SegmentWriter, total_bytes};
 
 /// An upload nobody else writes.
 pub(super) struct OpenUpload {
@@ -19,6 +19,8 @@ pub(super) struct OpenUpload {
     pub(super) lease: Lease,
     /// Bytes kept, durable, in all its segments.
     pub(super) offset: u64,
+    /// Appends to the current segment, until someone takes it to do so.
+    pub(super) writer: Option<Box<dyn SegmentWriter>>,
 }
 
 /// What there is to an upload that was asked for.
@@ -63,14 +65,15 @@ pub(super) async fn open(app: &App, id: AssetId, caller: &Caller) -> Result<Foun
         push_aside(app, &mut upload, caller).await?;
         app.metrics.uploads.takeovers.inc();
     }
-    let current = app.store.seal(SegmentName { id, number: upload.fence }).await?;
-    let offset = total_bytes(&upload.segments) + current;
+    // Whoever wrote it last had made it durable before saying that it stopped.
+    let writer = app.store.open(SegmentName { id, number: upload.fence }).await?;
+    let offset = total_bytes(&upload.segments) + writer.len();
     if offset < upload.checkpoint_offset {
         tracing::error!(upload.id = %id, offset_bytes = offset, acknowledged_bytes = upload.checkpoint_offset,
             "the store has lost acknowledged bytes");
         return Err(crate::store::StoreError::Missing.into());
     }
-    Ok(Found::Open(Box::new(OpenUpload { upload, lease, offset })))
+    Ok(Found::Open(Box::new(OpenUpload { upload, lease, offset, writer: Some(writer) })))
 }
 
 /// The last writer has not said that it stopped: its segment ends where it ends now, and ours is another.
@@ -101,11 +104,6 @@ impl OpenUpload {
     /// What the protocol's rules look at.
     pub(super) fn view(&self) -> UploadView {
         UploadView { kind: self.upload.kind, offset: self.offset, length: self.upload.length }
-    }
-
-    /// The segment that is being written.
-    pub(super) fn current(&self) -> SegmentName {
-        SegmentName { id: self.upload.id, number: self.upload.fence }
     }
 
     /// Every segment with bytes, the current one as it stands.

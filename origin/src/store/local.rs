@@ -1,5 +1,6 @@
 //! Segments as files: `ROOT/5e/0190…-…5e.1`, in 256 folders by the id's last two digits, which are random.
 
+mod direct;
 mod writer;
 
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -12,8 +13,10 @@ use bytes::Bytes;
 use tidegate_wire::{AssetId, ByteRange};
 use tokio::task::spawn_blocking;
 
+use self::direct::Buffers;
 use self::writer::LocalWriter;
 use super::{BlobStore, BoxFuture, SegmentName, SegmentWriter, StoreError};
+use crate::limits;
 
 /// When bytes count as kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -25,11 +28,23 @@ pub enum Durability {
     Relaxed,
 }
 
+/// How the bytes of a fast upload get to the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum DirectWrites {
+    /// Past the page cache (`O_DIRECT`) where they come fast and the file system takes it: half the work, and other
+    /// files stay cached; who reads them next reads from the disk.
+    #[default]
+    Auto,
+    /// Through the page cache.
+    Off,
+}
+
 /// A folder on a local or shared file system.
 #[derive(Debug, Clone)]
 pub struct LocalStore {
     root: Arc<Path>,
     durability: Durability,
+    buffers: Arc<Buffers>,
 }
 
 impl LocalStore {
@@ -49,9 +64,20 @@ impl LocalStore {
                 _ => {}
             }
         }
-        let store = Self { root: root.into(), durability };
+        let buffers = Buffers::new(limits::DIRECT_BUFFERS);
+        let store = Self { root: root.into(), durability, buffers };
         store.sync_folder(root)?;
         Ok(store)
+    }
+
+    /// How fast uploads are written, [`DirectWrites::Auto`] at first.
+    #[must_use]
+    pub fn direct_writes(self, direct: DirectWrites) -> Self {
+        let buffers = match direct {
+            DirectWrites::Auto => limits::DIRECT_BUFFERS,
+            DirectWrites::Off => 0,
+        };
+        Self { buffers: Buffers::new(buffers), ..self }
     }
 
     fn path(&self, name: SegmentName) -> PathBuf {
@@ -87,7 +113,7 @@ impl LocalStore {
             // Whoever made it may have died before its name was durable.
             self.sync_parent(&path)?;
         }
-        Ok(LocalWriter::new(file, len, self.durability))
+        Ok(LocalWriter::new(file, len, self.durability, self.buffers.clone()))
     }
 
     fn seal_blocking(&self, name: SegmentName) -> io::Result<u64> {

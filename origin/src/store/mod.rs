@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use tidegate_wire::{AssetId, ByteRange};
 
 pub use files::{FileName, FilePath, FileReader, FileStore, Kept, StoredFile, Tree};
-pub use local::{Durability, LocalStore};
+pub use local::{DirectWrites, Durability, LocalStore};
 pub use local_files::LocalFiles;
 pub use reader::BlobReader;
 
@@ -90,8 +90,9 @@ pub trait BlobStore: Send + Sync + 'static {
 }
 
 /// Appends to one segment.
-pub trait SegmentWriter: Send {
-    /// Bytes in the segment so far, durable or not.
+pub trait SegmentWriter: Send + Sync {
+    /// Bytes in the segment so far, durable or not. What was appended since the last [`sync`](Self::sync) may still
+    /// be on its way there.
     fn len(&self) -> u64;
 
     /// Whether the segment is empty.
@@ -99,8 +100,8 @@ pub trait SegmentWriter: Send {
         self.len() == 0
     }
 
-    /// Appends `batch` in order and gives the writer back. The work begins at once, before the future is polled. After
-    /// an error some of it may have been written: [`len`](Self::len) tells how much.
+    /// Appends `batch` in order and gives the writer back. Work that takes its time begins at once, before the future
+    /// is polled. After an error some of it may have been written: [`len`](Self::len) tells how much.
     fn append(self: Box<Self>, batch: Vec<Bytes>) -> BoxFuture<'static, Appended>;
 
     /// Makes all that was appended durable, as far as the store's setting asks for it. When that has failed it

@@ -30,9 +30,16 @@ pub enum Class {
 }
 
 impl Class {
-    /// As the catalogue orders by it.
+    /// As the catalogue orders by it. The end takes next to no work and is what someone waits for: where all the rest
+    /// of a video is done it goes before whatever else there is.
     pub const fn number(self) -> u32 {
-        self as u32
+        match self {
+            Self::Package => 0,
+            Self::Probe => 1,
+            Self::First => 2,
+            Self::Beside => 3,
+            Self::Rest => 4,
+        }
     }
 }
 
