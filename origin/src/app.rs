@@ -105,6 +105,8 @@ pub struct App {
     pub grants: GrantKeys,
     /// Upload requests at work, which run to their end whatever becomes of their connections.
     pub tasks: TaskTracker,
+    /// When it was started, in milliseconds since 1970.
+    pub started_at: u64,
     /// Held while it is decided who gets a job.
     pub claims: tokio::sync::Mutex<()>,
     /// SHA-256 of the fleet key.
@@ -138,6 +140,7 @@ impl App {
             throttle: Throttle::new(clock.clone()),
             fleet_key: fleet_key.map(|key| secret::hash(key.reveal())),
             readiness: Readiness::new(),
+            started_at: clock.unix_ms(),
             config,
             clock,
             entropy,

@@ -276,6 +276,8 @@ pub const CLAIM_WAIT: Duration = Duration::from_secs(60);
 pub const CLAIM_RECHECK: Duration = Duration::from_secs(2);
 /// How often leases that have run out are looked for.
 pub const JOB_SWEEP_EVERY: Duration = Duration::from_secs(2);
+/// How often jobs are counted for metrics.
+pub const JOB_COUNT_EVERY: Duration = Duration::from_secs(10);
 /// Overdue jobs taken back in one round.
 pub const JOBS_PER_SWEEP: u32 = 100;
 /// Sources a worker may say it holds.

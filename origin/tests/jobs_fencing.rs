@@ -108,6 +108,21 @@ async fn a_player_does_not_see_the_end_come_nearer_when_a_worker_is_lost() {
 }
 
 #[tokio::test]
+async fn a_worker_that_outlived_its_origin_keeps_its_job() {
+    let (origin, ada, _) = probed_origin().await;
+    let held = claimed(&origin).await;
+    origin.shutdown.cancel();
+    let away = limits::JOB_LEASE * 3;
+    let again = Origin::start_at(origin.folder.clone(), away).await;
+    let other = claimed(&again).await;
+    assert_ne!(other.job, held.job, "nobody could have heard of it");
+    beat(&again, &held, 0.5, vec![]).await.expect(204);
+    again.hand.advance(limits::JOB_LEASE + SECOND);
+    assert_eq!(claimed(&again).await.job, held.job, "but now somebody would have");
+    assert_eq!(support::worker::jobs(&again, &ada).await[1]["attempts"], 2);
+}
+
+#[tokio::test]
 async fn an_ending_said_again_changes_nothing_and_another_one_is_refused() {
     let (origin, ada, _) = probed_origin().await;
     let (first, second, third) = (claimed(&origin).await, claimed(&origin).await, claimed(&origin).await);

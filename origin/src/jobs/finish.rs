@@ -278,11 +278,14 @@ async fn check_files(app: &App, job: &Job, report: &Report) -> Result<(), JobErr
         Report::Stored { files } => files.clone(),
         Report::Encoded { parts } => {
             check_parts(job, job.attempt, parts)?;
-            let last = |part: &TrackPart| match part.segments.len() {
-                0 => None,
-                len => Some(format!("{}/{:05}.m4s", part.track, len - 1)),
+            let ends = |part: &TrackPart| match part.segments.len() {
+                0 => Vec::new(),
+                len => vec![
+                    format!("{}/init.mp4", part.track),
+                    format!("{}/{:05}.m4s", part.track, len - 1),
+                ],
             };
-            parts.iter().filter_map(last).collect()
+            parts.iter().flat_map(ends).collect()
         }
         Report::Probed { .. } => Vec::new(),
     };

@@ -113,9 +113,13 @@ pub fn plan(info: &SourceInfo, size_bytes: u64, ladder: &Ladder) -> Option<Plan>
         cost_ms: limits::SMALL_JOB_MS,
         needs_bytes,
     });
-    // Playable first, also in the order of the numbers.
-    maker.jobs.sort_by_key(|job| job.class);
+    // Playable first, also in the order of the numbers: the beginning and the sound before what comes later.
+    maker.jobs.sort_by_key(|job| (job.class, is_later(&job.work)));
     Some(Plan { outline: maker.outline, jobs: maker.jobs })
+}
+
+fn is_later(work: &Work) -> bool {
+    matches!(work, Work::Rendition(work) if work.chunk > 0)
 }
 
 /// What a probe costs and needs.
