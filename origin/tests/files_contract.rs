@@ -75,7 +75,10 @@ async fn a_file_is_there_when_it_is_whole_and_never_changes() {
         assert_eq!(read(file.clone(), ByteRange::new(0, 8)).await, "one file");
         assert_eq!(read(file.clone(), ByteRange::new(4, 6)).await, "fi");
         let mut past = FileReader::new(file, ByteRange::new(4, 9));
-        assert!(matches!(past.next().await, Err(StoreError::Missing)), "never a shorter one that looks whole");
+        assert!(
+            matches!(past.next().await, Err(StoreError::Missing)),
+            "never a shorter one that looks whole"
+        );
     }
 }
 

@@ -280,10 +280,7 @@ async fn check_files(app: &App, job: &Job, report: &Report) -> Result<(), JobErr
             check_parts(job, job.attempt, parts)?;
             let ends = |part: &TrackPart| match part.segments.len() {
                 0 => Vec::new(),
-                len => vec![
-                    format!("{}/init.mp4", part.track),
-                    format!("{}/{:05}.m4s", part.track, len - 1),
-                ],
+                len => vec![format!("{}/init.mp4", part.track), format!("{}/{:05}.m4s", part.track, len - 1)],
             };
             parts.iter().flat_map(ends).collect()
         }

@@ -24,7 +24,7 @@ use crate::limits;
 /// When the catalogue fails.
 pub async fn take_back(app: &App) -> Result<u32, CatalogError> {
     let now_ms = app.clock.unix_ms();
-    if now_ms < app.started_at.saturating_add(millis(limits::JOB_LEASE)) {
+    if now_ms < app.started_at.saturating_add(u64::from(app.config.job_lease) * 1000) {
         return Ok(0);
     }
     let mut taken = 0;
