@@ -139,8 +139,11 @@ fn an_origin_that_is_killed_over_and_over_loses_no_job() {
     for _ in 0..5 {
         made.origin.process.kill9();
         made.origin.process.start_again();
-        let _ = made.api.asset_eventually(&made.id);
-        std::thread::sleep(limits::LAST_OUTPUT);
+        let before = made.jobs();
+        eventually_true("work to go on", limits::RUN, || {
+            let now = made.jobs();
+            !now.is_empty() && (now != before || now.iter().all(|job| job["state"] == "done"))
+        });
     }
     made.is_made_right();
 }
