@@ -112,12 +112,12 @@ async fn a_worker_that_outlived_its_origin_keeps_its_job() {
     let (origin, ada, _) = probed_origin().await;
     let held = claimed(&origin).await;
     origin.shutdown.cancel();
-    let away = limits::JOB_LEASE * 3;
+    let away = JOB_LEASE * 3;
     let again = Origin::start_at(origin.folder.clone(), away).await;
     let other = claimed(&again).await;
     assert_ne!(other.job, held.job, "nobody could have heard of it");
     beat(&again, &held, 0.5, vec![]).await.expect(204);
-    again.hand.advance(limits::JOB_LEASE + SECOND);
+    again.hand.advance(JOB_LEASE + SECOND);
     assert_eq!(claimed(&again).await.job, held.job, "but now somebody would have");
     assert_eq!(support::worker::jobs(&again, &ada).await[1]["attempts"], 2);
 }
