@@ -15,12 +15,12 @@ use crate::accounts::password::{PasswordError, Passwords};
 use crate::accounts::secret;
 use crate::accounts::throttle::Throttle;
 use crate::catalog::removals::{self, Removal};
-use crate::catalog::{Catalog, CatalogError};
+use crate::catalog::{Catalog, CatalogError, trees};
 use crate::config::OriginConfig;
 use crate::coord::{self, CoordError, Coordination, Topic};
 use crate::grants::{GrantKeys, KeysError};
 use crate::metrics::Metrics;
-use crate::store::{BlobStore, LocalStore};
+use crate::store::{BlobStore, FileStore, LocalFiles, LocalStore, Tree};
 
 /// Why an origin does not start.
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +95,8 @@ pub struct App {
     pub coord: Coordination,
     /// The bytes.
     pub store: Arc<dyn BlobStore>,
+    /// What was made of them.
+    pub files: Arc<dyn FileStore>,
     /// Password hashes.
     pub passwords: Passwords,
     /// What slows guessing.
@@ -121,7 +123,7 @@ impl App {
     ) -> Result<Arc<Self>, StartError> {
         let fleet_key = config.read_fleet_key().map_err(StartError::FleetKey)?;
         let metrics = Metrics::new()?;
-        let store = open_store(&config)?;
+        let (store, files) = open_store(&config, &entropy)?;
         let coord = match &config.redis_url {
             Some(url) => coord::redis::connect(url, &entropy, &shutdown)?,
             None => Coordination::local(),
@@ -142,6 +144,7 @@ impl App {
             catalog,
             coord,
             store,
+            files,
             passwords,
             tasks: TaskTracker::new(),
         });
@@ -166,6 +169,11 @@ impl App {
         self.coord.wakeups.notify(Topic::Purges);
     }
 
+    /// Jobs may have become ready: wakes the workers that wait for one, here and at the other origins.
+    pub fn announce_jobs(&self) {
+        self.coord.wakeups.notify(Topic::Jobs);
+    }
+
     /// Tells whoever shows progress how far an upload has come. Nobody waits for it.
     pub fn tell_offset(&self, id: AssetId, offset: u64) {
         let hot = self.coord.hot.clone();
@@ -183,12 +191,28 @@ impl App {
             tracing::warn!(error = &error as &dyn std::error::Error, asset.id = %removal.id, "removal.not_noted");
         }
     }
+
+    /// Removes packaged files that were let go in a change that has committed, as [`App::remove_bytes`] does.
+    pub async fn remove_tree(&self, path: &str) {
+        let Ok(tree) = path.parse::<Tree>() else { return };
+        if let Err(error) = self.files.remove_tree(tree).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, tree.path = path, "tree_removal.failed");
+            return;
+        }
+        if let Err(error) = trees::done(&self.catalog, path).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, tree.path = path, "tree_removal.not_noted");
+        }
+    }
 }
 
-fn open_store(config: &OriginConfig) -> Result<Arc<dyn BlobStore>, StartError> {
+type Stores = (Arc<dyn BlobStore>, Arc<dyn FileStore>);
+
+fn open_store(config: &OriginConfig, entropy: &Entropy) -> Result<Stores, StartError> {
     let path = config.store.strip_prefix("file://").filter(|path| !path.is_empty());
     let path = Path::new(path.ok_or_else(|| StartError::StoreUrl { url: config.store.clone() })?);
     let store = LocalStore::open(path, config.durability);
     let store = store.map_err(|source| StartError::Store { path: path.to_owned(), source })?;
-    Ok(Arc::new(store.direct_writes(config.direct_writes)))
+    let store = store.direct_writes(config.direct_writes);
+    let files = LocalFiles::new(path, config.durability, entropy.clone());
+    Ok((Arc::new(store), Arc::new(files)))
 }

@@ -9,6 +9,7 @@ use tidegate_serve::listen::ListenOptions;
 use tidegate_wire::ByteSize;
 
 use crate::catalog::SqliteSynchronous;
+use crate::jobs::plan::Ladder;
 use crate::limits;
 use crate::store::{DirectWrites, Durability};
 
@@ -123,6 +124,10 @@ pub struct OriginConfig {
     /// Days after which an unfinished upload, or a part, that nobody has written to is given up and its bytes removed.
     #[arg(long, env = "TIDEGATE_UPLOAD_EXPIRY_DAYS", value_name = "DAYS", default_value_t = limits::UPLOAD_EXPIRY_DAYS, value_parser = clap::value_parser!(u32).range(1..))]
     pub upload_expiry_days: u32,
+    /// What videos are made into: LINES:RATE for each rung, from the lowest, in bits a second. A rung's lines are those
+    /// of a box of 16 to 9, upright for upright video, that the picture fits into; nothing is scaled up.
+    #[arg(long, env = "TIDEGATE_LADDER", value_name = "LADDER", default_value = Ladder::DEFAULT)]
+    pub ladder: Ladder,
     /// Base URL clients reach this origin under, when it is not the one they use in their requests: behind a proxy
     /// that ends TLS, for instance.
     #[arg(long, env = "TIDEGATE_PUBLIC_URL", value_name = "URL", value_parser = parse_public_url)]
@@ -168,6 +173,7 @@ impl OriginConfig {
             direct_writes: DirectWrites::default(),
             max_upload: ByteSize(limits::MAX_UPLOAD_BYTES),
             upload_expiry_days: limits::UPLOAD_EXPIRY_DAYS,
+            ladder: Ladder::default(),
             public_url: None,
             trusted_proxies: Vec::new(),
             anonymous_uploads: false,

@@ -4,10 +4,10 @@ use tidegate_wire::AssetId;
 use tidegate_wire::purge::PurgeTargets;
 
 use crate::app::App;
-use crate::catalog::{Asset, CatalogError, assets, purges, removals, uploads};
+use crate::catalog::{Asset, CatalogError, assets, purges, removals, revisions, trees, uploads};
 
-/// Deletes the asset if `may` says so of it: the row goes, its upload ends and the purge is written in one change;
-/// then edges are told, and the bytes removed. `false` if there is none that may be deleted.
+/// Deletes the asset if `may` says so of it: the row goes, its upload and its jobs end and the purge is written in one
+/// change; then edges are told, and the bytes removed, those that were made of it too. `false` if there is none that may be deleted.
 ///
 /// # Errors
 /// When the catalogue fails. After [`CatalogError::Unavailable`] it may have been deleted all the same.
@@ -23,6 +23,11 @@ pub async fn delete_asset(
     let last_segment = segments.iter().map(|segment| segment.number).max().unwrap_or(0);
     assets::delete(&mut tx, id).await?;
     uploads::terminate(&mut tx, id, now_ms).await?;
+    // Attempts at work are refused from here on: their jobs are gone.
+    let tree = revisions::delete_all(&mut tx, id).await?.then(|| id.to_string());
+    if let Some(tree) = &tree {
+        trees::insert(&mut tx, tree, now_ms).await?;
+    }
     let removal = removals::insert(&mut tx, id, last_segment, now_ms).await?;
     let targets = PurgeTargets { assets: vec![id], ..PurgeTargets::default() };
     purges::append(&mut tx, &targets, asset.owner.as_ref(), now_ms).await?;
@@ -30,5 +35,8 @@ pub async fn delete_asset(
     app.announce_purge();
     tracing::info!(asset.id = %id, "asset.deleted");
     app.remove_bytes(removal).await;
+    if let Some(tree) = tree {
+        app.remove_tree(&tree).await;
+    }
     Ok(true)
 }

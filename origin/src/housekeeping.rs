@@ -9,7 +9,10 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::app::App;
-use crate::catalog::{CatalogError, edges, keys, purges, removals, uploads};
+use crate::catalog::{
+    CatalogError, edges, jobs as job_rows, keys, purges, queue, removals, trees, uploads, workers,
+};
+use crate::jobs::sweep;
 use crate::{grants, limits};
 
 /// Runs until the origin stops.
@@ -17,6 +20,7 @@ pub async fn run(app: Arc<App>) {
     tokio::join!(
         every(&app, limits::READINESS_EVERY, || look_after(&app)),
         every(&app, limits::GRANT_KEYS_REFRESH, || refresh_keys(&app)),
+        every(&app, limits::JOB_SWEEP_EVERY, || look_after_jobs(&app)),
         every(&app, limits::HOUSEKEEPING_EVERY, || tidy(&app)),
     );
 }
@@ -45,6 +49,18 @@ async fn refresh_keys(app: &App) {
     }
 }
 
+/// Takes back jobs whose workers are gone, and counts what there is to do.
+async fn look_after_jobs(app: &App) {
+    let work = async {
+        sweep::take_back(app).await?;
+        app.metrics.jobs.count(&job_rows::counts(&app.catalog).await?);
+        Ok::<_, CatalogError>(())
+    };
+    if let Err(error) = work.await {
+        tracing::warn!(error = &error as &dyn std::error::Error, "jobs.sweep_failed");
+    }
+}
+
 async fn tidy(app: &App) {
     if let Err(error) = tidy_catalog(app).await {
         tracing::warn!(error = &error as &dyn std::error::Error, "housekeeping.failed");
@@ -68,6 +84,12 @@ async fn tidy_catalog(app: &App) -> Result<(), CatalogError> {
         tracing::info!(asset.id = %removal.id, "removal.taken_up");
         app.remove_bytes(removal).await;
     }
+    for tree in trees::list(&app.catalog, ago(limits::REMOVAL_GRACE), limits::REMOVALS_PER_ROUND).await? {
+        tracing::info!(tree.path = tree, "tree_removal.taken_up");
+        app.remove_tree(&tree).await;
+    }
+    queue::forget_shares(&app.catalog).await?;
+    workers::forget(&app.catalog, ago(limits::WORKER_KEPT)).await?;
     Ok(())
 }
 

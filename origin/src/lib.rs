@@ -20,6 +20,8 @@ pub mod protocol;
 
 pub mod ingest;
 
+pub mod jobs;
+
 pub mod coord;
 pub mod digest;
 pub mod store;

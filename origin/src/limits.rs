@@ -218,3 +218,101 @@ pub const REDIS_RECONNECT_DELAY: Duration = Duration::from_millis(250);
 pub const REDIS_PING: Duration = Duration::from_secs(5);
 /// How often the parts this origin needs are asked for a sign of life.
 pub const READINESS_EVERY: Duration = Duration::from_secs(5);
+
+// Transcoding: what is planned
+
+/// Rungs of a ladder.
+pub const LADDER_RUNGS: usize = 12;
+/// The least a rung may cost, in bits a second, however small the picture.
+pub const LOWEST_BITRATE_BPS: u32 = 100_000;
+/// What stereo costs, in bits a second; one channel costs half.
+pub const AUDIO_BITRATE_BPS: u32 = 128_000;
+/// Audio tracks of a source that are made; further ones are left out.
+pub const AUDIO_TRACKS: usize = 8;
+/// Text tracks of a source that are made.
+pub const TEXT_TRACKS: usize = 32;
+/// How long a segment of sound is where there are no pictures, in milliseconds.
+pub const AUDIO_SEGMENT_MS: u64 = 4000;
+/// Sources up to this long are one chunk, in milliseconds.
+pub const WHOLE_UP_TO_MS: u64 = 60_000;
+/// Segments of a chunk.
+pub const CHUNK_SEGMENTS: u64 = 6;
+/// Chunks of a source; those of a longer one are longer.
+pub const MAX_CHUNKS: u64 = 600;
+/// The least a job is charged for, in milliseconds of work.
+pub const SMALL_JOB_MS: u64 = 500;
+/// The most a job is charged for: a source that claims to be endless does not end its owner's turns.
+pub const LARGEST_COST_MS: u64 = 7 * 24 * 3600 * 1000;
+/// Room every job needs beside its source and what it makes.
+pub const JOB_ROOM_BYTES: u64 = 16 << 20;
+/// Lines of the box a poster fits into.
+pub const POSTER_LINES: u32 = 720;
+/// A poster is taken at a tenth of the video, but no later than this, in milliseconds.
+pub const POSTER_AT_MS: u64 = 10_000;
+/// Tiles of a storyboard.
+pub const STORYBOARD_TILES: u64 = 200;
+/// Tiles in a row of its sprite.
+pub const STORYBOARD_COLUMNS: u32 = 10;
+/// Lines of the box a tile fits into.
+pub const TILE_LINES: u32 = 90;
+/// The least time between two tiles, in milliseconds.
+pub const TILE_LEAST_MS: u64 = 1000;
+
+// Transcoding: the queue
+
+/// An attempt of which nothing was heard for so long is given up.
+pub const JOB_LEASE: Duration = Duration::from_secs(30);
+/// An attempt is to end itself when its progress stands still for so long.
+pub const JOB_STALL: Duration = Duration::from_secs(60);
+/// Attempts of a job that may fail in a passing way, or with their worker, before it is given up.
+pub const JOB_ATTEMPTS: u32 = 5;
+/// The longest pause after the first failure; each further one doubles it.
+pub const JOB_FIRST_PAUSE: Duration = Duration::from_secs(2);
+/// The longest pause after any.
+pub const JOB_LONGEST_PAUSE: Duration = Duration::from_secs(5 * 60);
+/// The longest a worker may wait for a job.
+pub const CLAIM_WAIT: Duration = Duration::from_secs(60);
+/// How often a waiting worker's queue is looked at, should a wake-up have been lost.
+pub const CLAIM_RECHECK: Duration = Duration::from_secs(2);
+/// How often leases that have run out are looked for.
+pub const JOB_SWEEP_EVERY: Duration = Duration::from_secs(2);
+/// Overdue jobs taken back in one round.
+pub const JOBS_PER_SWEEP: u32 = 100;
+/// Sources a worker may say it holds.
+pub const WORKER_HOLDS: usize = 64;
+/// Characters of a worker's name.
+pub const WORKER_NAME_CHARS: usize = 100;
+/// A worker counts as being there this long after it asked for a job.
+pub const WORKER_AROUND: Duration = Duration::from_secs(90);
+/// A worker that has not been heard of for so long is forgotten.
+pub const WORKER_KEPT: Duration = Duration::from_secs(24 * 3600);
+/// The body of a worker's report: the segments of many hours.
+pub const JOB_BODY_BYTES: usize = 16 << 20;
+/// Bytes of a name in the path of a packaged file.
+pub const FILE_NAME_BYTES: usize = 64;
+/// Names in the path of a packaged file, below its revision.
+pub const FILE_PATH_NAMES: usize = 4;
+/// Bytes compared at once when a file is stored a second time.
+pub const COMPARE_BYTES: usize = 64 * 1024;
+/// A file of a package.
+pub const PACKAGE_FILE_BYTES: u64 = 256 << 20;
+/// Parts in one report.
+pub const REPORT_PARTS: usize = 64;
+/// Files in one report.
+pub const REPORT_FILES: usize = 512;
+/// Bytes of a failure's log that are kept, the last.
+pub const JOB_LOG_BYTES: usize = 16 * 1024;
+/// Characters of a failure's code and sentence.
+pub const JOB_ERROR_CHARS: usize = 500;
+/// Jobs of a page, unless asked for fewer or more.
+pub const PAGE_JOBS: u32 = 50;
+/// The most jobs of a page.
+pub const PAGE_JOBS_MAX: u32 = 200;
+/// The body of a captions file.
+pub const CAPTIONS_BYTES: usize = 2 << 20;
+/// Bytes of a language tag.
+pub const LANGUAGE_BYTES: usize = 35;
+/// Characters of the label of captions.
+pub const CAPTIONS_LABEL_CHARS: usize = 100;
+/// How old a growing playlist may be, in seconds, while a newer one is fetched: as good as one segment.
+pub const GROWING_STALE_S: u32 = 4;

@@ -3,6 +3,7 @@
 use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry};
 
 use crate::ingest::metrics::UploadMetrics;
+use crate::jobs::metrics::JobMetrics;
 
 /// The origin's metrics and the registry they are in.
 #[derive(Clone)]
@@ -23,6 +24,8 @@ pub struct Metrics {
     pub media_bytes: IntCounter,
     /// Uploads.
     pub uploads: UploadMetrics,
+    /// Transcoding.
+    pub jobs: JobMetrics,
 }
 
 /// From a hit in memory to a request that waits for its time-out.
@@ -63,6 +66,7 @@ impl Metrics {
                 "Bytes of media in answers, as announced by their length.",
             )?,
             uploads: UploadMetrics::new(&registry)?,
+            jobs: JobMetrics::new(&registry)?,
             registry,
         };
         metrics.registry.register(Box::new(metrics.requests.clone()))?;

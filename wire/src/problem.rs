@@ -96,6 +96,9 @@ codes! {
     // Transcoding
     JobNotFound = "job_not_found", 404, "There is no such job.";
     JobTakenOver = "job_taken_over", 409, "This attempt is not the job's newest; it is to stop.";
+    FileExists = "file_exists", 409, "A file of this name is stored already, with other bytes.";
+    NotAVideo = "not_a_video", 409, "Nothing is made of this asset for playing: it is no video.";
+    CaptionsInvalid = "captions_invalid", 422, "The body is not a WebVTT file.";
     JobNotFailed = "job_not_failed", 409, "Only a job that has failed for good can be tried again.";
 
     // Media

@@ -102,9 +102,10 @@ impl TrackPart {
 /// One media segment: a file of one or more CMAF fragments (ISO/IEC 23000-19).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Segment {
-    /// Its decode time on the track's timeline (`tfdt` of its first fragment).
+    /// Where it starts on the track's timeline: its decode time (`tfdt` of its first fragment), less what an edit list
+    /// hides of the encoder's priming; the first starts at 0.
     pub start_ticks: u64,
-    /// The durations of its samples together.
+    /// From there to where the next one starts: the durations of its samples, as far as they are shown.
     pub duration_ticks: u64,
     /// Bytes, as stored.
     pub size_bytes: u64,

@@ -8,11 +8,19 @@ pub mod assets;
 pub mod edges;
 mod engine;
 mod error;
+pub mod jobs;
 pub mod keys;
+pub mod published;
 pub mod purges;
+pub mod queue;
 pub mod removals;
+pub mod revisions;
+pub mod texts;
 pub mod tokens;
+pub mod tracks;
+pub mod trees;
 pub mod uploads;
+pub mod workers;
 
 use std::borrow::Cow;
 
@@ -29,8 +37,10 @@ use crate::config::DatabaseOptions;
 use crate::limits;
 
 /// The schema, step by step. A step that was released never changes.
-const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "catalogue", include_str!("../../migrations/0001_catalogue.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "catalogue", include_str!("../../migrations/0001_catalogue.sql")),
+    (2, "video", include_str!("../../migrations/0002_video.sql")),
+];
 
 /// A handle on the catalogue; clones share the connections.
 #[derive(Debug, Clone)]
@@ -70,6 +80,7 @@ impl Tx {
 pub(crate) enum LockName {
     FirstAccount,
     GrantKeys,
+    Claims,
 }
 
 impl LockName {
@@ -77,6 +88,7 @@ impl LockName {
         match self {
             Self::FirstAccount => "first_account",
             Self::GrantKeys => "grant_keys",
+            Self::Claims => "claims",
         }
     }
 }

@@ -9,16 +9,19 @@ use tokio::sync::watch;
 pub enum Topic {
     /// The purge log has grown.
     Purges,
+    /// There may be jobs to claim.
+    Jobs,
 }
 
 impl Topic {
     /// Every topic.
-    pub const ALL: [Self; 1] = [Self::Purges];
+    pub const ALL: [Self; 2] = [Self::Purges, Self::Jobs];
 
     /// The name on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Purges => "purges",
+            Self::Jobs => "jobs",
         }
     }
 
@@ -36,13 +39,15 @@ type Broadcast = Arc<dyn Fn(Topic) + Send + Sync>;
 #[derive(Clone)]
 pub struct Wakeups {
     purges: Arc<watch::Sender<u64>>,
+    jobs: Arc<watch::Sender<u64>>,
     broadcast: Option<Broadcast>,
 }
 
 impl Wakeups {
     /// For one process.
     pub fn local() -> Self {
-        Self { purges: Arc::new(watch::Sender::new(0)), broadcast: None }
+        let counter = || Arc::new(watch::Sender::new(0));
+        Self { purges: counter(), jobs: counter(), broadcast: None }
     }
 
     /// Also tells others, by `broadcast`; what they tell comes in by [`wake_local`](Self::wake_local).
@@ -60,15 +65,18 @@ impl Wakeups {
 
     /// Something happened elsewhere.
     pub fn wake_local(&self, topic: Topic) {
-        match topic {
-            Topic::Purges => self.purges.send_modify(|count| *count = count.wrapping_add(1)),
-        }
+        self.counter(topic).send_modify(|count| *count = count.wrapping_add(1));
     }
 
     /// A receiver that sees every change from now on: subscribe first, then look, then wait.
     pub fn subscribe(&self, topic: Topic) -> watch::Receiver<u64> {
+        self.counter(topic).subscribe()
+    }
+
+    fn counter(&self, topic: Topic) -> &watch::Sender<u64> {
         match topic {
-            Topic::Purges => self.purges.subscribe(),
+            Topic::Purges => &self.purges,
+            Topic::Jobs => &self.jobs,
         }
     }
 }

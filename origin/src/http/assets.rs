@@ -16,6 +16,7 @@ use tidegate_wire::{AssetId, Code, Digest};
 use super::auth::Authenticated;
 use super::error::ApiError;
 use super::extract::{AssetPath, Json, Params};
+use super::playback::{self, Played};
 use super::timestamp::Timestamp;
 use super::{check_name, no_store};
 use crate::app::App;
@@ -41,11 +42,14 @@ struct Shown {
     content_type: String,
     visibility: Visibility,
     created_at: Timestamp,
+    #[serde(flatten)]
+    played: Played,
 }
 
-impl From<Asset> for Shown {
-    fn from(asset: Asset) -> Self {
+impl Shown {
+    fn new(asset: Asset, played: Played) -> Self {
         Self {
+            played,
             id: asset.id,
             name: asset.name,
             size_bytes: asset.size_bytes,
@@ -89,7 +93,13 @@ async fn list(
     let asked = usize::try_from(limit).unwrap_or(usize::MAX);
     let next_cursor = (found.len() > asked).then(|| found[asked - 1].id);
     found.truncate(asked);
-    let assets = found.into_iter().map(Shown::from).collect();
+    let ids: Vec<AssetId> = found.iter().map(|asset| asset.id).collect();
+    let mut played = playback::of_each(&app, &ids).await?;
+    let show = |asset: Asset| {
+        let played = played.remove(&asset.id).unwrap_or_default();
+        Shown::new(asset, played)
+    };
+    let assets = found.into_iter().map(show).collect();
     Ok(no_store(axum::Json(List { assets, next_cursor })))
 }
 
@@ -99,7 +109,8 @@ async fn show(
     AssetPath(id): AssetPath,
 ) -> Result<Response, ApiError> {
     let asset = owned(assets::get(&app.catalog, id).await?, &account)?;
-    Ok(no_store(axum::Json(Shown::from(asset))))
+    let played = playback::of_one(&app, &asset).await?;
+    Ok(no_store(axum::Json(Shown::new(asset, played))))
 }
 
 /// The asset, if it is there and the account's.
@@ -140,7 +151,8 @@ async fn change(
     if changed {
         app.announce_purge();
     }
-    Ok(no_store(axum::Json(Shown::from(asset))))
+    let played = playback::of_one(&app, &asset).await?;
+    Ok(no_store(axum::Json(Shown::new(asset, played))))
 }
 
 async fn remove(

@@ -7,17 +7,53 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::store::{BlobReader, BoxFuture, StoreError};
+use crate::store::{BlobReader, BoxFuture, FileReader, StoreError};
 
 /// A piece of a body.
 pub(super) enum Piece {
     /// Text of ours.
     Text(Bytes),
-    /// Bytes of a blob.
-    Blob(BlobReader),
+    /// Bytes of the store.
+    Stored(Stored),
 }
 
-type Reading = BoxFuture<'static, (BlobReader, Result<Option<Bytes>, StoreError>)>;
+/// Bytes of the store that are read as they are asked for.
+pub(super) enum Stored {
+    /// Of an upload.
+    Blob(BlobReader),
+    /// Of a packaged file.
+    File(FileReader),
+}
+
+impl Stored {
+    const fn remaining(&self) -> u64 {
+        match self {
+            Self::Blob(reader) => reader.remaining(),
+            Self::File(reader) => reader.remaining(),
+        }
+    }
+
+    async fn next(&mut self) -> Result<Option<Bytes>, StoreError> {
+        match self {
+            Self::Blob(reader) => reader.next().await,
+            Self::File(reader) => reader.next().await,
+        }
+    }
+}
+
+impl From<BlobReader> for Piece {
+    fn from(reader: BlobReader) -> Self {
+        Self::Stored(Stored::Blob(reader))
+    }
+}
+
+impl From<FileReader> for Piece {
+    fn from(reader: FileReader) -> Self {
+        Self::Stored(Stored::File(reader))
+    }
+}
+
+type Reading = BoxFuture<'static, (Stored, Result<Option<Bytes>, StoreError>)>;
 
 /// Pieces in order. A blob that ends too early is an error, which breaks the connection: never a shorter body that
 /// looks whole (invariant 5).
@@ -28,19 +64,19 @@ pub(super) struct BlobBody {
 }
 
 impl BlobBody {
-    /// The bytes of one range.
-    pub(super) fn new(reader: BlobReader) -> Self {
-        Self::of(vec![Piece::Blob(reader)])
-    }
-
-    /// Several pieces.
+    /// Pieces in order.
     pub(super) fn of(pieces: Vec<Piece>) -> Self {
         let len = |piece: &Piece| match piece {
             Piece::Text(text) => text.len() as u64,
-            Piece::Blob(reader) => reader.remaining(),
+            Piece::Stored(reader) => reader.remaining(),
         };
         let left = pieces.iter().map(len).sum();
         Self { pieces: pieces.into(), reading: None, left }
+    }
+
+    /// Bytes still to come.
+    pub(super) const fn len(&self) -> u64 {
+        self.left
     }
 }
 
@@ -59,7 +95,7 @@ impl Body for BlobBody {
                 this.reading = None;
                 match outcome {
                     Ok(Some(bytes)) => {
-                        this.pieces.push_front(Piece::Blob(reader));
+                        this.pieces.push_front(Piece::Stored(reader));
                         this.left = this.left.saturating_sub(bytes.len() as u64);
                         return Poll::Ready(Some(Ok(Frame::data(bytes))));
                     }
@@ -77,7 +113,7 @@ impl Body for BlobBody {
                     this.left = this.left.saturating_sub(text.len() as u64);
                     return Poll::Ready(Some(Ok(Frame::data(text))));
                 }
-                Some(Piece::Blob(mut reader)) => {
+                Some(Piece::Stored(mut reader)) => {
                     this.reading = Some(Box::pin(async move {
                         let outcome = reader.next().await;
                         (reader, outcome)
@@ -90,7 +126,7 @@ impl Body for BlobBody {
     fn is_end_stream(&self) -> bool {
         self.left == 0
             && self.reading.is_none()
-            && self.pieces.iter().all(|piece| matches!(piece, Piece::Blob(_)))
+            && self.pieces.iter().all(|piece| matches!(piece, Piece::Stored(_)))
     }
 
     fn size_hint(&self) -> SizeHint {

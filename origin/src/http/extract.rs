@@ -16,17 +16,32 @@ use crate::limits;
 /// A JSON body, read strictly and within limits.
 pub struct Json<T>(pub T);
 
+/// The same of a worker, which may have more to say.
+pub struct JobJson<T>(pub T);
+
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        // Also what keeps a plain form of another site from being read as JSON.
-        if !content_type.is_some_and(is_json) {
-            return Err(Problem::from(Code::UnsupportedMediaType).detail("send application/json").into());
-        }
-        read_json(request.into_body(), limits::JSON_BODY_BYTES, limits::JSON_BODY_TIMEOUT).await.map(Self)
+        read_up_to(limits::JSON_BODY_BYTES, request).await.map(Self)
     }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JobJson<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        read_up_to(limits::JOB_BODY_BYTES, request).await.map(Self)
+    }
+}
+
+async fn read_up_to<T: DeserializeOwned>(limit: usize, request: Request) -> Result<T, ApiError> {
+    let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    // Also what keeps a plain form of another site from being read as JSON.
+    if !content_type.is_some_and(is_json) {
+        return Err(Problem::from(Code::UnsupportedMediaType).detail("send application/json").into());
+    }
+    read_json(request.into_body(), limit, limits::JSON_BODY_TIMEOUT).await
 }
 
 fn is_json(content_type: &str) -> bool {

@@ -16,6 +16,7 @@ use super::auth::Authenticated;
 use super::error::ApiError;
 use super::extract::{AssetPath, Json};
 use super::no_store;
+use super::playback::{self, Playback};
 use super::timestamp::Timestamp;
 use crate::app::App;
 use crate::catalog::assets;
@@ -36,6 +37,8 @@ struct Created {
     path: String,
     /// A page that plays it, on the origin.
     watch: String,
+    /// Where what was made of it plays.
+    playback: Playback,
     expires_at: Timestamp,
 }
 
@@ -46,11 +49,13 @@ async fn create(
     Json(create): Json<Create>,
 ) -> Result<Response, ApiError> {
     let lasts = duration(create.minutes)?;
-    owned(assets::get(&app.catalog, id).await?, &account)?;
+    let asset = owned(assets::get(&app.catalog, id).await?, &account)?;
+    let played = playback::of_one(&app, &asset).await?;
     let (grant, expires_at) = sign(&app, id, lasts);
     let path = grant::granted_path(&grant, &id.source_path());
     let watch = grant::granted_path(&grant, &format!("/watch/{id}"));
-    Ok(no_store((StatusCode::CREATED, axum::Json(Created { path, watch, expires_at }))))
+    let playback = played.playback.granted(&grant);
+    Ok(no_store((StatusCode::CREATED, axum::Json(Created { path, watch, playback, expires_at }))))
 }
 
 fn duration(minutes: f64) -> Result<Duration, ApiError> {

@@ -11,11 +11,15 @@ pub mod timestamp;
 
 pub mod accounts;
 pub mod assets;
+mod captions;
 pub mod edges;
 pub mod grants;
 pub mod health;
 pub mod internal;
+mod internal_jobs;
+pub mod jobs;
 pub mod media;
+mod playback;
 pub mod progress;
 pub mod purges;
 pub mod sessions;
@@ -42,10 +46,13 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(sessions::router())
         .merge(tokens::router())
         .merge(assets::router())
+        .merge(captions::router())
         .merge(grants::router())
         .merge(purges::router())
         .merge(edges::router())
         .merge(internal::router())
+        .merge(internal_jobs::router())
+        .merge(jobs::router())
         .merge(watch::router())
         .merge(uploads::router())
         .merge(progress::router())

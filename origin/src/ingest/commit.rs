@@ -9,6 +9,7 @@ use crate::app::App;
 use crate::catalog::assets::{self, NewAsset, Visibility};
 use crate::catalog::uploads::{self, encode_segments};
 use crate::digest::{Checkpoint, RunningDigest};
+use crate::jobs;
 use crate::protocol::{Metadata, UploadKind};
 
 /// Notes how far the upload has come, or completes it if all its bytes are there, and gives the lease back. All
@@ -54,6 +55,7 @@ pub(super) async fn finish(
     let finished = digest.finish();
     let mut tx;
     let completed;
+    let mut has_jobs = false;
     if open.upload.kind == UploadKind::Partial {
         let checkpoint = Checkpoint { resume_at: end, nodes: finished.nodes, sha256: None };
         tx = app.catalog.begin().await?;
@@ -83,9 +85,13 @@ pub(super) async fn finish(
             return Err(IngestError::Fenced);
         }
         assets::insert(&mut tx, &asset).await?;
+        has_jobs = jobs::create::begin(app, &mut tx, &asset, &metadata).await?;
         completed = Some(Completed { digest: asset.digest, sha256: asset.sha256 });
     }
     tx.commit().await?;
+    if has_jobs {
+        app.announce_jobs();
+    }
     app.metrics.uploads.completed.inc();
     let OpenUpload { upload, lease, offset, .. } = *open;
     lease.retire().await;

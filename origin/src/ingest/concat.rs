@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::catalog::assets::{self, NewAsset, Visibility};
 use crate::catalog::uploads::{self, NewUpload, Upload, UploadState, encode_segments};
 use crate::digest::tree::Node;
+use crate::jobs;
 use crate::protocol::UploadKind;
 use crate::protocol::tus::Create;
 use crate::store::{self, Segment, SegmentName, total_bytes};
@@ -154,7 +155,11 @@ async fn record(
     let mut tx = app.catalog.begin().await?;
     uploads::insert_complete(&mut tx, &new, &segments).await?;
     assets::insert(&mut tx, &asset).await?;
+    let has_jobs = jobs::create::begin(app, &mut tx, &asset, &create.metadata).await?;
     tx.commit().await?;
+    if has_jobs {
+        app.announce_jobs();
+    }
     app.metrics.uploads.created.inc();
     app.metrics.uploads.completed.inc();
     Ok(Progress {

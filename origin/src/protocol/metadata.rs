@@ -13,6 +13,10 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
+/// The key that asks for encryption, and the one value it has.
+const ENCRYPT: &str = "encrypt";
+const AES_128: &[u8] = b"aes-128";
+
 /// Key and value pairs a client sent with its upload, and the text they came in, which HEAD repeats.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Metadata {
@@ -41,6 +45,9 @@ impl Metadata {
                 return Err(invalid("a key stands twice"));
             }
             let value = LENIENT.decode(value).map_err(|_| invalid("a value is not base64"))?;
+            if key == ENCRYPT && value != AES_128 {
+                return Err(invalid("`encrypt` can only be aes-128"));
+            }
             pairs.push((key.to_owned(), value));
         }
         Ok(Self { raw: Some(field.to_owned()), pairs })
@@ -80,6 +87,12 @@ impl Metadata {
     pub fn file_name(&self) -> String {
         let given = self.text("filename").or_else(|| self.text("name")).unwrap_or_default();
         clean_name(given)
+    }
+
+    /// Whether what is made of the file for playing is to be encrypted (`encrypt: aes-128`; HLS AES-128, RFC 8216
+    /// section 4.3.2.4).
+    pub fn wants_encryption(&self) -> bool {
+        self.pairs.iter().any(|(key, value)| key == ENCRYPT && value == AES_128)
     }
 
     /// The media type the client claims.

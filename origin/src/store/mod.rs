@@ -4,7 +4,9 @@
 //! that it stopped: whatever that one still writes lands behind the sealed end of its own segment, where nobody
 //! reads (invariant 3). A final upload is the list of its parts' segments, so nothing is copied.
 
+pub mod files;
 pub mod local;
+mod local_files;
 mod reader;
 
 use std::io;
@@ -14,7 +16,9 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tidegate_wire::{AssetId, ByteRange};
 
+pub use files::{FileName, FilePath, FileReader, FileStore, Kept, StoredFile, Tree};
 pub use local::{DirectWrites, Durability, LocalStore};
+pub use local_files::LocalFiles;
 pub use reader::BlobReader;
 
 /// A future that can stand in a trait object.

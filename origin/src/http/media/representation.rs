@@ -8,11 +8,12 @@ use axum::response::Response;
 use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, ETAG, LAST_MODIFIED};
 use http::{HeaderName, HeaderValue, StatusCode};
 use tidegate_serve::select::Validators;
-use tidegate_wire::{AssetId, ByteRange, headers};
+use tidegate_wire::{ByteRange, headers};
 
-use super::Reader;
+use super::content::Content;
+use super::gate::{AS_A_DOCUMENT, Reader};
 use crate::catalog::{Asset, CatalogError, uploads};
-use crate::http::blob_body;
+use crate::http::blob_body::Piece;
 use crate::store::{self, BlobStore, Segment};
 
 /// An asset, ready to be answered with.
@@ -34,29 +35,23 @@ impl Representation {
         Ok(Self { etag: field(asset.digest.etag()), last_modified, segments, asset, reader })
     }
 
-    pub(super) fn size(&self) -> u64 {
+}
+
+impl Content for Representation {
+    fn size(&self) -> u64 {
         self.asset.size_bytes
     }
 
-    pub(super) fn id(&self) -> AssetId {
-        self.asset.id
-    }
-
-    pub(super) fn segments(&self) -> &[Segment] {
-        &self.segments
-    }
-
-    pub(super) fn content_type(&self) -> HeaderValue {
+    fn content_type(&self) -> HeaderValue {
         HeaderValue::try_from(self.asset.content_type.as_str())
             .unwrap_or(HeaderValue::from_static("application/octet-stream"))
     }
 
-    pub(super) fn validators(&self) -> Validators<'_> {
+    fn validators(&self) -> Validators<'_> {
         Validators { etag: Some(&self.etag), last_modified: Some(&self.last_modified) }
     }
 
-    /// An answer with the fields that 200, 206 and 304 have in common, without a body.
-    pub(super) fn bare(&self, status: StatusCode) -> Response {
+    fn bare(&self, status: StatusCode) -> Response {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = status;
         let fields = response.headers_mut();
@@ -67,37 +62,17 @@ impl Representation {
                 fields.insert(name, value);
             }
         };
-        put(CACHE_CONTROL, self.cache_control());
+        put(CACHE_CONTROL, self.reader.keeps_for_ever());
         put(CONTENT_DISPOSITION, &disposition(&self.asset.name, plays_inline(&self.asset.content_type)));
-        // Whatever the bytes are, as a document they may run and load nothing.
-        put(
-            CONTENT_SECURITY_POLICY,
-            "default-src 'none'; media-src 'self'; style-src 'unsafe-inline'; sandbox",
-        );
+        put(CONTENT_SECURITY_POLICY, AS_A_DOCUMENT);
         if self.reader == Reader::Fleet {
             put(HeaderName::from_static(headers::VISIBILITY), self.asset.visibility.as_str());
         }
         response
     }
 
-    /// The bytes never change, so whoever may keep them may do so for ever; a purge ends it where that reaches.
-    const fn cache_control(&self) -> &'static str {
-        match self.reader {
-            Reader::Fleet => "public, max-age=31536000, immutable",
-            // A copy in a browser or in someone's proxy is out of a purge's reach: it is to be asked about soon.
-            Reader::Everyone => "public, max-age=60",
-            Reader::Permitted => "private, no-cache",
-        }
-    }
-
-    /// A body of the bytes of `range`.
-    pub(super) fn body(&self, store: &Arc<dyn BlobStore>, range: ByteRange) -> Body {
-        Body::new(blob_body::BlobBody::new(store::reader(
-            store.clone(),
-            self.asset.id,
-            self.segments.clone(),
-            range,
-        )))
+    fn piece(&self, store: &Arc<dyn BlobStore>, range: ByteRange) -> Piece {
+        Piece::from(store::reader(store.clone(), self.asset.id, self.segments.clone(), range))
     }
 }
 

@@ -1,0 +1,353 @@
+//! Jobs as rows: what is to be done for a revision, by whom, and how that went.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Serialize;
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+use tidegate_wire::job::{Kind, Work};
+use uuid::Uuid;
+
+use super::revisions::{RevisionId, get_u32};
+use super::{Catalog, CatalogError, Tx, get_parsed, get_u64, get_u64_or_null, to_db};
+
+/// Where a job is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JobState {
+    /// Other jobs must be done first.
+    Waiting,
+    /// It may be given out, from its `run_after` on.
+    Ready,
+    /// A worker has it.
+    Running,
+    /// It is done.
+    Done,
+    /// It was given up.
+    Failed,
+    /// It is not needed any more, since another job of the revision was given up.
+    Cancelled,
+}
+
+impl JobState {
+    /// Every state.
+    pub const ALL: [Self; 6] =
+        [Self::Waiting, Self::Ready, Self::Running, Self::Done, Self::Failed, Self::Cancelled];
+
+    /// As it stands in the catalogue and in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Ready => "ready",
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// A text that names nothing of the kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a state or kind of a job")]
+pub struct InvalidName;
+
+impl FromStr for JobState {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or(InvalidName)
+    }
+}
+
+/// The name of a kind, as everywhere.
+pub const fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Probe => "probe",
+        Kind::Poster => "poster",
+        Kind::Rendition => "rendition",
+        Kind::Audio => "audio",
+        Kind::Captions => "captions",
+        Kind::Package => "package",
+    }
+}
+
+/// Every kind of job.
+pub const KINDS: [Kind; 6] =
+    [Kind::Probe, Kind::Poster, Kind::Rendition, Kind::Audio, Kind::Captions, Kind::Package];
+
+/// How an attempt ended, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Its worker said that it is done.
+    Done,
+    /// Its worker said that it failed.
+    Failed,
+    /// Its worker gave it back.
+    Released,
+    /// Nothing was heard of its worker for too long.
+    Expired,
+    /// It was not needed any more.
+    Cancelled,
+}
+
+impl Ended {
+    /// As it stands in the catalogue and in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Released => "released",
+            Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A job as it enters the catalogue.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewJob {
+    /// Its id.
+    pub id: Uuid,
+    /// For what.
+    pub revision: RevisionId,
+    /// Its number in the revision, from 1.
+    pub seq: u32,
+    /// Whose share of the workers it is done with.
+    pub account: String,
+    /// What is to be done. Parts of it are filled in when it is given out.
+    pub work: Work,
+    /// What goes first within an account: the lowest.
+    pub class: u32,
+    /// How long the source is, in milliseconds.
+    pub length_ms: u64,
+    /// Estimated work, in milliseconds.
+    pub cost_ms: u64,
+    /// Room a worker needs for it.
+    pub needs_bytes: u64,
+    /// Jobs that must be done first.
+    pub missing: u32,
+    /// The job that waits for this one.
+    pub unblocks: Option<Uuid>,
+    /// Milliseconds since 1970.
+    pub created_at: u64,
+}
+
+/// A job of the catalogue.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Job {
+    /// Its id.
+    pub id: Uuid,
+    /// For what.
+    pub revision: RevisionId,
+    /// Its number in the revision, from 1.
+    pub seq: u32,
+    /// Whose share of the workers it is done with.
+    pub account: String,
+    /// What is to be done.
+    pub work: Work,
+    /// What its account's share is charged.
+    pub cost_ms: u64,
+    /// Room a worker needs for it.
+    pub needs_bytes: u64,
+    /// Where it is in its life.
+    pub state: JobState,
+    /// Jobs that must be done first and are not.
+    pub missing: u32,
+    /// The job that waits for this one.
+    pub unblocks: Option<Uuid>,
+    /// The newest attempt; 0 before the first.
+    pub attempt: u32,
+    /// How the newest attempt ended, in [`Ended`]'s words.
+    pub ending: Option<String>,
+    /// Attempts that count against it.
+    pub failures: u32,
+    /// Not to be given out before.
+    pub run_after: u64,
+    /// Who has or had the newest attempt.
+    pub worker: Option<String>,
+    /// When the newest attempt began.
+    pub claimed_at: Option<u64>,
+    /// Until when something must be heard of it.
+    pub lease_until: Option<u64>,
+    /// How much of it is done, in parts per million.
+    pub progress_ppm: u64,
+    /// Why the last attempt that failed did: a stable code and a sentence.
+    pub error: Option<(String, String)>,
+    /// The last lines of its log.
+    pub log: Option<String>,
+    /// Milliseconds since 1970.
+    pub created_at: u64,
+    /// Milliseconds since 1970.
+    pub updated_at: u64,
+}
+
+impl Job {
+    /// The directory of an attempt below the revision.
+    pub fn dir(&self, attempt: u32) -> String {
+        format!("{}-{attempt}", self.seq)
+    }
+
+    /// Whether `attempt` has it now.
+    pub fn is_run_by(&self, attempt: u32) -> bool {
+        self.state == JobState::Running && self.attempt == attempt
+    }
+}
+
+/// Adds a job; it is ready at once when nothing is missing.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn insert(tx: &mut Tx, new: &NewJob) -> Result<(), CatalogError> {
+    let work = serde_json::to_string(&new.work).map_err(|_| CatalogError::Unreadable { column: "work" })?;
+    let state = if new.missing == 0 { JobState::Ready } else { JobState::Waiting };
+    sqlx::query(
+        "INSERT INTO jobs (id, asset_id, revision, seq, account, kind, class, length_ms, cost_ms, needs_bytes, work,
+                           state, missing, unblocks, attempt, failures, run_after, progress_ppm, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, 0, $15, 0, $15, $15)",
+    )
+    .bind(new.id.to_string())
+    .bind(new.revision.asset.to_string())
+    .bind(i64::from(new.revision.number))
+    .bind(i64::from(new.seq))
+    .bind(new.account.as_str())
+    .bind(kind_name(new.work.kind()))
+    .bind(i64::from(new.class))
+    .bind(to_db(new.length_ms))
+    .bind(to_db(new.cost_ms))
+    .bind(to_db(new.needs_bytes))
+    .bind(work)
+    .bind(state.as_str())
+    .bind(i64::from(new.missing))
+    .bind(new.unblocks.map(|id| id.to_string()))
+    .bind(to_db(new.created_at))
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, asset_id, revision, seq, account, cost_ms, needs_bytes, work, state, missing, unblocks, ",
+            "attempt, ending, failures, run_after, worker, claimed_at, lease_until, progress_ppm, error_code, error, ",
+            "log, created_at, updated_at FROM jobs ",
+            $rest
+        )
+    };
+}
+
+/// The job with this id.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn get(catalog: &Catalog, id: Uuid) -> Result<Option<Job>, CatalogError> {
+    let row = sqlx::query(select!("WHERE id = $1")).bind(id.to_string()).fetch_optional(catalog.pool());
+    row.await?.as_ref().map(read).transpose()
+}
+
+/// The job with this id as a change sees it that has locked its revision.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn get_in(tx: &mut Tx, id: Uuid) -> Result<Option<Job>, CatalogError> {
+    let row = sqlx::query(select!("WHERE id = $1")).bind(id.to_string()).fetch_optional(tx.connection());
+    row.await?.as_ref().map(read).transpose()
+}
+
+/// The newest job of a locked revision that makes its package.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn newest_package(tx: &mut Tx, id: RevisionId) -> Result<Option<Job>, CatalogError> {
+    let row = sqlx::query(select!(
+        "WHERE asset_id = $1 AND revision = $2 AND kind = 'package' ORDER BY seq DESC LIMIT 1"
+    ))
+    .bind(id.asset.to_string())
+    .bind(i64::from(id.number))
+    .fetch_optional(tx.connection());
+    row.await?.as_ref().map(read).transpose()
+}
+
+/// The jobs of a revision in their order.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn of_revision(catalog: &Catalog, id: RevisionId) -> Result<Vec<Job>, CatalogError> {
+    let rows = sqlx::query(select!("WHERE asset_id = $1 AND revision = $2 ORDER BY seq"))
+        .bind(id.asset.to_string())
+        .bind(i64::from(id.number))
+        .fetch_all(catalog.pool());
+    rows.await?.iter().map(read).collect()
+}
+
+/// At most `limit` jobs, newest first, those older than `before` if it is given; an account's, or everyone's.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn list(
+    catalog: &Catalog,
+    account: Option<&str>,
+    before: Option<Uuid>,
+    limit: u32,
+) -> Result<Vec<Job>, CatalogError> {
+    // Every id sorts before this.
+    let before = before.map_or_else(|| "g".to_owned(), |id| id.to_string());
+    let query = match account {
+        Some(_) => sqlx::query(select!("WHERE account = $1 AND id < $2 ORDER BY id DESC LIMIT $3")),
+        None => sqlx::query(select!("WHERE $1 = '' AND id < $2 ORDER BY id DESC LIMIT $3")),
+    };
+    let rows = query.bind(account.unwrap_or_default()).bind(before).bind(i64::from(limit));
+    rows.fetch_all(catalog.pool()).await?.iter().map(read).collect()
+}
+
+/// How many jobs there are of each kind in each state; those of none are left out.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn counts(catalog: &Catalog) -> Result<Vec<(String, JobState, u64)>, CatalogError> {
+    let rows = sqlx::query("SELECT kind, state, COUNT(*) AS many FROM jobs GROUP BY kind, state")
+        .fetch_all(catalog.pool())
+        .await?;
+    rows.iter()
+        .map(|row| Ok((row.try_get("kind")?, get_parsed(row, "state")?, get_u64(row, "many")?)))
+        .collect()
+}
+
+pub(super) fn read(row: &AnyRow) -> Result<Job, CatalogError> {
+    let work: String = row.try_get("work")?;
+    let unblocks: Option<String> = row.try_get("unblocks")?;
+    let unblocks = unblocks.map(|id| id.parse()).transpose();
+    let code: Option<String> = row.try_get("error_code")?;
+    Ok(Job {
+        id: get_parsed(row, "id")?,
+        revision: RevisionId { asset: get_parsed(row, "asset_id")?, number: get_u32(row, "revision")? },
+        seq: get_u32(row, "seq")?,
+        account: row.try_get("account")?,
+        work: serde_json::from_str(&work).map_err(|_| CatalogError::Unreadable { column: "work" })?,
+        cost_ms: get_u64(row, "cost_ms")?,
+        needs_bytes: get_u64(row, "needs_bytes")?,
+        state: get_parsed(row, "state")?,
+        missing: get_u32(row, "missing")?,
+        unblocks: unblocks.map_err(|_| CatalogError::Unreadable { column: "unblocks" })?,
+        attempt: get_u32(row, "attempt")?,
+        ending: row.try_get("ending")?,
+        failures: get_u32(row, "failures")?,
+        run_after: get_u64(row, "run_after")?,
+        worker: row.try_get("worker")?,
+        claimed_at: get_u64_or_null(row, "claimed_at")?,
+        lease_until: get_u64_or_null(row, "lease_until")?,
+        progress_ppm: get_u64(row, "progress_ppm")?,
+        error: code.zip(row.try_get("error")?),
+        log: row.try_get("log")?,
+        created_at: get_u64(row, "created_at")?,
+        updated_at: get_u64(row, "updated_at")?,
+    })
+}

@@ -1,0 +1,131 @@
+//! What the API says of an asset's playing: how far it is, and where it plays.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+use tidegate_wire::{AssetId, grant};
+
+use crate::app::App;
+use crate::catalog::revisions::{self, Revision, RevisionState};
+use crate::catalog::{Asset, CatalogError, published, tracks};
+use crate::jobs::playable::can_stand;
+
+/// An error as the API shows it.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Fault {
+    code: String,
+    message: String,
+}
+
+impl From<(String, String)> for Fault {
+    fn from((code, message): (String, String)) -> Self {
+        Self { code, message }
+    }
+}
+
+/// Where an asset plays; each `None` until it is there.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(super) struct Playback {
+    hls: Option<String>,
+    dash: Option<String>,
+    poster: Option<String>,
+    storyboard: Option<String>,
+}
+
+impl Playback {
+    /// The same paths under a grant.
+    pub(super) fn granted(mut self, with: &str) -> Self {
+        for path in [&mut self.hls, &mut self.dash, &mut self.poster, &mut self.storyboard] {
+            *path = path.take().map(|path| grant::granted_path(with, &path));
+        }
+        self
+    }
+}
+
+/// The members that an asset gains by what is made of it.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Played {
+    /// `uploaded`, `processing`, `playable`, `ready`, `failed`.
+    state: &'static str,
+    duration_s: Option<f64>,
+    width: Option<u32>,
+    height: Option<u32>,
+    error: Option<Fault>,
+    encrypted: bool,
+    pub(super) playback: Playback,
+}
+
+impl Default for Played {
+    fn default() -> Self {
+        Self {
+            state: "uploaded",
+            duration_s: None,
+            width: None,
+            height: None,
+            error: None,
+            encrypted: false,
+            playback: Playback::default(),
+        }
+    }
+}
+
+/// Of one asset.
+///
+/// # Errors
+/// When the catalogue fails.
+pub(super) async fn of_one(app: &App, asset: &Asset) -> Result<Played, CatalogError> {
+    Ok(of_each(app, &[asset.id]).await?.remove(&asset.id).unwrap_or_default())
+}
+
+/// Of several; those that nothing is made of are left out.
+///
+/// # Errors
+/// When the catalogue fails.
+pub(super) async fn of_each(app: &App, ids: &[AssetId]) -> Result<HashMap<AssetId, Played>, CatalogError> {
+    let revisions = revisions::of_assets(&app.catalog, ids).await?;
+    let names = match revisions.is_empty() {
+        true => Vec::new(),
+        false => published::fixed_of(&app.catalog, ids).await?,
+    };
+    let mut found = HashMap::new();
+    for revision in revisions {
+        let names: Vec<&str> =
+            names.iter().filter(|(id, _)| *id == revision.id).map(|(_, name)| name.as_str()).collect();
+        // In their order: the newest is the last.
+        found.insert(revision.id.asset, played(app, &revision, &names).await?);
+    }
+    Ok(found)
+}
+
+async fn played(app: &App, revision: &Revision, names: &[&str]) -> Result<Played, CatalogError> {
+    let plays = matches!(revision.state, RevisionState::Playable | RevisionState::Ready);
+    let has_dash = match (&revision.plan, revision.state) {
+        (_, RevisionState::Ready) => names.contains(&"manifest.mpd"),
+        (Some(outline), RevisionState::Playable) => {
+            can_stand(outline, &tracks::list(&app.catalog, revision.id).await?)
+        }
+        _ => false,
+    };
+    let path = |name: &str| format!("/media/{}/{name}", revision.id);
+    let published = |name: &str| names.contains(&name).then(|| path(name));
+    let video = revision.info.as_ref().and_then(|info| info.video.as_ref());
+    Ok(Played {
+        state: revision.state.as_str(),
+        duration_s: revision.info.as_ref().map(|info| seconds(info.duration_ms)),
+        width: video.map(|video| video.width),
+        height: video.map(|video| video.height),
+        error: revision.error.clone().map(Fault::from),
+        encrypted: revision.aes_key.is_some(),
+        playback: Playback {
+            hls: plays.then(|| path("master.m3u8")),
+            dash: has_dash.then(|| path("manifest.mpd")),
+            poster: published("poster.jpg"),
+            storyboard: published("storyboard.vtt"),
+        },
+    })
+}
+
+#[allow(clippy::cast_precision_loss, reason = "durations are far below 2^52 milliseconds")]
+fn seconds(ms: u64) -> f64 {
+    ms as f64 / 1000.0
+}

@@ -1,0 +1,291 @@
+//! The end of an attempt, as its worker tells it, and what follows from it.
+
+use tidegate_wire::Code;
+use tidegate_wire::job::{Ending, Failure, Finish, Report, SourceInfo, TextTrack, Work};
+use tidegate_wire::purge::PurgeTargets;
+use tidegate_wire::track::TrackPart;
+use uuid::Uuid;
+
+use super::create::{job_id, of_planned};
+use super::plan::{Plan, plan};
+use super::report::{check_parts, locked, note_playable, see_playable};
+use super::{JobError, sweep};
+use crate::app::App;
+use crate::catalog::jobs::{self, Ended, Job, JobState, NewJob, kind_name};
+use crate::catalog::queue::{self, Leaving};
+use crate::catalog::revisions::{self, Revision, RevisionState};
+use crate::catalog::{Tx, assets, published, purges, texts, tracks, trees};
+use crate::limits;
+use crate::store::{FileName, FilePath};
+
+/// Ends an attempt. Said again it changes nothing.
+///
+/// # Errors
+/// `job_taken_over` when another attempt has the job, or this one has ended otherwise; `invalid_field` for a report
+/// that is not what the job is to bring.
+pub async fn finish(app: &App, id: Uuid, finish: &Finish) -> Result<(), JobError> {
+    let job = jobs::get(&app.catalog, id).await?.filter(|job| job.attempt == finish.attempt);
+    let job = job.ok_or(Code::JobTakenOver)?;
+    let said = match &finish.ending {
+        Ending::Done { .. } => Ended::Done,
+        Ending::Failed(_) => Ended::Failed,
+        Ending::Released => Ended::Released,
+    };
+    if job.state != JobState::Running {
+        // An answer was lost, and the worker asks again.
+        let is_repeated = job.ending.as_deref() == Some(said.as_str());
+        return if is_repeated { Ok(()) } else { Err(Code::JobTakenOver.into()) };
+    }
+    match &finish.ending {
+        Ending::Done { report } => done(app, &job, report).await,
+        Ending::Failed(failure) => failed(app, &job, failure).await,
+        Ending::Released => release(app, &job).await,
+    }
+}
+
+async fn failed(app: &App, job: &Job, failure: &Failure) -> Result<(), JobError> {
+    let mut tx = app.catalog.begin().await?;
+    let (revision, job) = locked(&mut tx, job, job.attempt).await?;
+    sweep::fail(app, &mut tx, revision, &job, failure, Ended::Failed).await?;
+    tx.commit().await?;
+    sweep::note(app, &job, failure, Ended::Failed);
+    // Its pause has to be waited for by someone.
+    app.announce_jobs();
+    Ok(())
+}
+
+async fn release(app: &App, job: &Job) -> Result<(), JobError> {
+    let now_ms = app.clock.unix_ms();
+    let mut tx = app.catalog.begin().await?;
+    let (_, job) = locked(&mut tx, job, job.attempt).await?;
+    let (state, failures) = (JobState::Ready, job.failures);
+    let leaving = Leaving { ended: Ended::Released, state, failures, run_after: now_ms, error: None };
+    leave(&mut tx, &job, &leaving, now_ms).await?;
+    tx.commit().await?;
+    app.metrics.jobs.ended(kind_name(job.work.kind()), Ended::Released.as_str());
+    app.announce_jobs();
+    Ok(())
+}
+
+async fn leave(tx: &mut Tx, job: &Job, leaving: &Leaving<'_>, now_ms: u64) -> Result<(), JobError> {
+    if queue::leave(tx, job, leaving, now_ms).await? { Ok(()) } else { Err(Code::JobTakenOver.into()) }
+}
+
+async fn done(app: &App, job: &Job, report: &Report) -> Result<(), JobError> {
+    check_files(app, job, report).await?;
+    let planned = match report {
+        Report::Probed { info } => match plan_for(app, job, info).await? {
+            Some(planned) => Some((info, planned)),
+            None => return failed(app, job, &nothing_to_play()).await,
+        },
+        _ => None,
+    };
+    let now_ms = app.clock.unix_ms();
+    let mut tx = app.catalog.begin().await?;
+    let (mut revision, job) = locked(&mut tx, job, job.attempt).await?;
+    let state = JobState::Done;
+    let leaving =
+        Leaving { ended: Ended::Done, state, failures: job.failures, run_after: job.run_after, error: None };
+    leave(&mut tx, &job, &leaving, now_ms).await?;
+    let before = (revision.state, revision.playable_at);
+    if let Some((info, planned)) = planned {
+        follow_up(app, &mut tx, &mut revision, info, planned).await?;
+    }
+    match report {
+        Report::Probed { .. } => {}
+        Report::Encoded { parts } => note_parts(app, &mut tx, &mut revision, &job, parts).await?,
+        Report::Stored { files } => publish(app, &mut tx, &mut revision, &job, files).await?,
+    }
+    if let Some(next) = job.unblocks {
+        queue::unblock(&mut tx, next, now_ms).await?;
+    }
+    // What earlier attempts left is still in lists that players have; it goes a while later.
+    for attempt in 1..job.attempt {
+        trees::insert(&mut tx, &format!("{}/{}", revision.id, job.dir(attempt)), now_ms).await?;
+    }
+    tx.commit().await?;
+    app.metrics.jobs.ended(kind_name(job.work.kind()), Ended::Done.as_str());
+    tracing::info!(job.id = %job.id, asset.id = %job.revision.asset, "job.done");
+    announce(app, &revision, before);
+    Ok(())
+}
+
+/// Tells whoever waits what has come of a change.
+fn announce(app: &App, revision: &Revision, before: (RevisionState, Option<u64>)) {
+    app.announce_jobs();
+    if before.1.is_none() && revision.playable_at.is_some() {
+        note_playable(app, revision);
+    }
+    if revision.state == RevisionState::Ready {
+        if before.0 == RevisionState::Ready {
+            app.announce_purge();
+        } else {
+            let took_ms = app.clock.unix_ms().saturating_sub(revision.created_at);
+            app.metrics.jobs.ready(took_ms);
+            tracing::info!(asset.id = %revision.id.asset, took_ms, "revision.ready");
+        }
+    }
+}
+
+async fn plan_for(app: &App, job: &Job, info: &SourceInfo) -> Result<Option<Plan>, JobError> {
+    let asset = assets::get(&app.catalog, job.revision.asset).await?.ok_or(Code::JobTakenOver)?;
+    Ok(plan(info, asset.size_bytes, &app.config.ladder))
+}
+
+fn nothing_to_play() -> Failure {
+    Failure {
+        permanent: true,
+        code: "no_streams".to_owned(),
+        message: "There is neither video nor sound in the file.".to_owned(),
+        log: String::new(),
+    }
+}
+
+/// Makes the jobs of the plan, the last of which waits for all others.
+async fn follow_up(
+    app: &App,
+    tx: &mut Tx,
+    revision: &mut Revision,
+    info: &SourceInfo,
+    plan: Plan,
+) -> Result<(), JobError> {
+    let first = revision.jobs + 1;
+    let last = first + u32::try_from(plan.jobs.len()).unwrap_or(u32::MAX) - 1;
+    let package = job_id(app, last);
+    for (seq, planned) in (first..=last).zip(plan.jobs) {
+        let is_last = seq == last;
+        let new = NewJob {
+            id: if is_last { package } else { job_id(app, seq) },
+            seq,
+            account: revision.account.clone(),
+            length_ms: info.duration_ms,
+            missing: if is_last { last - first } else { 0 },
+            unblocks: (!is_last).then_some(package),
+            created_at: app.clock.unix_ms(),
+            ..of_planned(planned, revision.id)
+        };
+        jobs::insert(tx, &new).await?;
+    }
+    revision.info = Some(info.clone());
+    revision.jobs = last;
+    revision.plan = Some(plan.outline);
+    Ok(revisions::update(tx, revision).await?)
+}
+
+async fn note_parts(
+    app: &App,
+    tx: &mut Tx,
+    revision: &mut Revision,
+    job: &Job,
+    parts: &[TrackPart],
+) -> Result<(), JobError> {
+    check_parts(job, job.attempt, parts)?;
+    let made = match &job.work {
+        Work::Rendition(work) => work.rungs.len(),
+        _ => 1,
+    };
+    if parts.len() != made || parts.iter().any(|part| !part.whole) {
+        return Err(JobError::senseless("parts: one whole part for each track"));
+    }
+    for part in parts {
+        tracks::put(tx, revision.id, part).await?;
+    }
+    if revision.state == RevisionState::Processing {
+        see_playable(app, tx, revision).await?;
+    }
+    Ok(())
+}
+
+/// Lets the names at the revision's root stand for what was stored: all of them at once.
+async fn publish(
+    app: &App,
+    tx: &mut Tx,
+    revision: &mut Revision,
+    job: &Job,
+    files: &[String],
+) -> Result<(), JobError> {
+    let dir = job.dir(job.attempt);
+    for name in files {
+        published::put(tx, revision.id, name, &format!("{dir}/{name}")).await?;
+    }
+    match &job.work {
+        Work::Captions(work) => note_texts(tx, revision, &dir, &work.tracks, files).await?,
+        Work::Package(_) if revision.state == RevisionState::Ready => {
+            // Made once more, for other captions: what edges keep of the names is of yesterday.
+            let root = format!("/media/{}", revision.id);
+            let urls = files.iter().map(|name| format!("{root}/{name}")).collect();
+            let targets = PurgeTargets { urls, ..PurgeTargets::default() };
+            purges::append(tx, &targets, None, app.clock.unix_ms()).await?;
+        }
+        Work::Package(_) => {
+            let now_ms = app.clock.unix_ms();
+            revision.state = RevisionState::Ready;
+            revision.playable_at = revision.playable_at.or(Some(now_ms));
+            revision.ready_at = Some(now_ms);
+            revisions::update(tx, revision).await?;
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+async fn note_texts(
+    tx: &mut Tx,
+    revision: &Revision,
+    dir: &str,
+    made: &[String],
+    files: &[String],
+) -> Result<(), JobError> {
+    let outlines = revision.plan.iter().flat_map(|plan| &plan.texts);
+    for outline in outlines.filter(|outline| made.contains(&outline.track)) {
+        let file = format!("{}.vtt", outline.track);
+        // A stream without a single line may bring none.
+        if files.contains(&file) {
+            let text = TextTrack {
+                track: outline.track.clone(),
+                path: format!("{dir}/{file}"),
+                language: outline.language.clone(),
+                label: outline.label.clone(),
+            };
+            texts::put(tx, revision.id, &text).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Checks that a report is of the job's kind, and that the files it names are in the store.
+async fn check_files(app: &App, job: &Job, report: &Report) -> Result<(), JobError> {
+    let fits = match report {
+        Report::Probed { .. } => matches!(job.work, Work::Probe),
+        Report::Encoded { .. } => matches!(job.work, Work::Rendition(_) | Work::Audio(_)),
+        Report::Stored { .. } => matches!(job.work, Work::Poster(_) | Work::Captions(_) | Work::Package(_)),
+    };
+    if !fits {
+        return Err(JobError::senseless("report: not what this job brings"));
+    }
+    let dir = job.dir(job.attempt);
+    let names: Vec<String> = match report {
+        Report::Stored { files } if files.len() > limits::REPORT_FILES => {
+            return Err(JobError::senseless("files: too many"));
+        }
+        Report::Stored { files } => files.clone(),
+        Report::Encoded { parts } => {
+            check_parts(job, job.attempt, parts)?;
+            let last = |part: &TrackPart| match part.segments.len() {
+                0 => None,
+                len => Some(format!("{}/{:05}.m4s", part.track, len - 1)),
+            };
+            parts.iter().filter_map(last).collect()
+        }
+        Report::Probed { .. } => Vec::new(),
+    };
+    for name in names {
+        let path = format!("{dir}/{name}").parse::<FilePath>();
+        let path = path.map_err(|_| JobError::senseless(format!("{name}: not the name of a file")))?;
+        let name = FileName { asset: job.revision.asset, revision: job.revision.number, path };
+        if app.files.open(name.clone()).await.is_err() {
+            return Err(JobError::senseless(format!("{}: is not stored", name.path)));
+        }
+    }
+    Ok(())
+}

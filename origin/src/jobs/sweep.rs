@@ -1,0 +1,145 @@
+//! Failures: attempts that said so, and attempts nothing is heard of any more.
+
+use std::time::Duration;
+
+use tidegate_serve::Entropy;
+use tidegate_wire::Code;
+use tidegate_wire::job::Failure;
+
+use super::JobError;
+use super::claim::millis;
+use super::report::locked;
+use crate::app::App;
+use crate::catalog::jobs::{Ended, Job, JobState, kind_name};
+use crate::catalog::queue::{self, Leaving};
+use crate::catalog::revisions::{self, Revision, RevisionState};
+use crate::catalog::{CatalogError, Tx, jobs};
+use crate::limits;
+
+/// Takes back jobs whose lease has run out; says how many.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn take_back(app: &App) -> Result<u32, CatalogError> {
+    let mut taken = 0;
+    for id in queue::overdue(&app.catalog, app.clock.unix_ms(), limits::JOBS_PER_SWEEP).await? {
+        let Some(job) = jobs::get(&app.catalog, id).await? else { continue };
+        match expire(app, &job).await {
+            Ok(()) => taken += 1,
+            // Something was heard of it, or another origin was faster.
+            Err(JobError::Refused(_)) => {}
+            Err(JobError::Catalog(error)) => return Err(error),
+            Err(JobError::Store(_)) => {}
+        }
+    }
+    if taken > 0 {
+        app.announce_jobs();
+    }
+    Ok(taken)
+}
+
+async fn expire(app: &App, job: &Job) -> Result<(), JobError> {
+    let mut tx = app.catalog.begin().await?;
+    let (revision, job) = locked(&mut tx, job, job.attempt).await?;
+    if job.lease_until.is_none_or(|until| until >= app.clock.unix_ms()) {
+        return Err(Code::JobTakenOver.into());
+    }
+    let failure = Failure {
+        permanent: false,
+        code: "worker_lost".to_owned(),
+        message: "Nothing more was heard of the worker.".to_owned(),
+        log: String::new(),
+    };
+    fail(app, &mut tx, revision, &job, &failure, Ended::Expired).await?;
+    tx.commit().await?;
+    note(app, &job, &failure, Ended::Expired);
+    Ok(())
+}
+
+/// Ends an attempt that failed: the job is tried again after a pause, or given up, and its revision with it.
+pub(super) async fn fail(
+    app: &App,
+    tx: &mut Tx,
+    mut revision: Revision,
+    job: &Job,
+    failure: &Failure,
+    ended: Ended,
+) -> Result<(), JobError> {
+    let now_ms = app.clock.unix_ms();
+    let failures = job.failures + 1;
+    let given_up = failure.permanent || failures >= limits::JOB_ATTEMPTS;
+    let (state, run_after) = match given_up {
+        true => (JobState::Failed, now_ms),
+        false => (JobState::Ready, now_ms.saturating_add(millis(pause(failures, &app.entropy)))),
+    };
+    let code = head(&failure.code, limits::JOB_ERROR_CHARS);
+    let message = head(&failure.message, limits::JOB_ERROR_CHARS);
+    let error = Some((code.as_str(), message.as_str(), tail(&failure.log, limits::JOB_LOG_BYTES)));
+    let leaving = Leaving { ended, state, failures, run_after, error };
+    if !queue::leave(tx, job, &leaving, now_ms).await? {
+        return Err(Code::JobTakenOver.into());
+    }
+    // What was there once, whole, stays there.
+    if given_up && revision.state != RevisionState::Ready {
+        queue::cancel(tx, revision.id, now_ms).await?;
+        revision.state = RevisionState::Failed;
+        revision.error = Some((code, message));
+        revisions::update(tx, &revision).await?;
+    }
+    Ok(())
+}
+
+/// Counts and logs a failure that has been committed.
+pub(super) fn note(app: &App, job: &Job, failure: &Failure, ended: Ended) {
+    let kind = kind_name(job.work.kind());
+    app.metrics.jobs.ended(kind, ended.as_str());
+    tracing::warn!(
+        job.id = %job.id, job.kind = kind, job.attempt = job.attempt, asset.id = %job.revision.asset,
+        worker = job.worker.as_deref(), code = failure.code, permanent = failure.permanent, "job.attempt_failed"
+    );
+}
+
+/// How long a job rests after so many failures: any time up to a limit that doubles with each (full jitter), so that
+/// jobs that failed together do not come back together.
+fn pause(failures: u32, entropy: &Entropy) -> Duration {
+    let doubled = limits::JOB_FIRST_PAUSE.saturating_mul(1 << failures.saturating_sub(1).min(16));
+    let longest = millis(doubled.min(limits::JOB_LONGEST_PAUSE));
+    Duration::from_millis(entropy.below(longest + 1))
+}
+
+/// The first characters of a text.
+fn head(text: &str, chars: usize) -> String {
+    text.chars().take(chars).collect()
+}
+
+/// The last bytes of a text, from a character's beginning on.
+fn tail(text: &str, bytes: usize) -> &str {
+    let from = text.len().saturating_sub(bytes);
+    (from..=text.len()).find_map(|at| text.get(at..)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_up_to_a_limit_and_are_spread() {
+        let entropy = Entropy::seeded(7);
+        for (failures, most) in [(1, 2), (2, 4), (3, 8), (8, 256), (9, 300), (40, 300)] {
+            let pauses: Vec<Duration> = (0..200).map(|_| pause(failures, &entropy)).collect();
+            assert!(pauses.iter().all(|pause| *pause <= Duration::from_secs(most)), "{failures}");
+            assert!(pauses.iter().max() > pauses.iter().min(), "{failures}");
+            let mean = pauses.iter().sum::<Duration>() / 200;
+            assert!(mean > Duration::from_secs(most) / 4, "{failures}: {mean:?}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_log_is_kept_and_characters_stay_whole() {
+        assert_eq!(tail("abc", 2), "bc");
+        assert_eq!(tail("abc", 9), "abc");
+        assert_eq!(tail("aüb", 2), "b");
+        assert_eq!(tail("", 2), "");
+        assert_eq!(head("aüb", 2), "aü");
+    }
+}

@@ -1,0 +1,148 @@
+//! One attempt at a job, from its claim to the word how it ended.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tidegate_wire::job::{Claim, Ending, Finish, Report, Work};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::api::CallError;
+use crate::failure::Fault;
+use crate::limits;
+use crate::pulse::Pulse;
+use crate::source::Lent;
+use crate::worker::Shared;
+use crate::{captions, encode, package, poster, probe};
+
+/// What the parts of an attempt share.
+#[derive(Debug, Clone)]
+pub(crate) struct Attempt {
+    /// The worker.
+    pub(crate) worker: Arc<Shared>,
+    /// The job.
+    pub(crate) claim: Arc<Claim>,
+    /// What others are told.
+    pub(crate) pulse: Arc<Pulse>,
+}
+
+impl Attempt {
+    /// Stores a file under the attempt's directory.
+    pub(crate) async fn store(&self, path: &str, body: Bytes) -> Result<(), Fault> {
+        let size_bytes = body.len() as u64;
+        let stored = self.worker.api.store(self.claim.job, self.claim.attempt, path, body).await;
+        self.pulse.moved();
+        stored.map_err(CallError::into_fault)?;
+        self.worker.metrics.stored_bytes.inc_by(size_bytes);
+        Ok(())
+    }
+}
+
+/// Does the job and says how it ended. Whatever it started is over when this returns or is dropped.
+pub(crate) async fn run(worker: Arc<Shared>, claim: Claim, stopping: CancellationToken) {
+    let attempt = Attempt { worker, claim: Arc::new(claim), pulse: Arc::new(Pulse::new()) };
+    let (claim, worker) = (&attempt.claim, &attempt.worker);
+    let kind = format!("{:?}", claim.work.kind()).to_lowercase();
+    let since = Instant::now();
+    tracing::info!(job = %claim.job, attempt = claim.attempt, asset = %claim.asset, kind, "job.begun");
+    let ended = tokio::select! {
+        biased;
+        () = stopping.cancelled() => Err(Fault::Stopping),
+        fault = heartbeats(&attempt) => Err(fault),
+        ended = perform(&attempt) => ended,
+        () = attempt.pulse.stalled(Duration::from_secs(u64::from(claim.stall_s))) => {
+            Err(Fault::transient("stalled", "The work stood still and was ended."))
+        }
+    };
+    let outcome = ended.as_ref().map_or_else(Fault::outcome, |_| "done");
+    let seconds = since.elapsed().as_secs_f64();
+    worker.metrics.ended(&kind, outcome, seconds);
+    match &ended {
+        Err(Fault::Failed(failure)) => tracing::warn!(
+            job = %claim.job, attempt = claim.attempt, kind, permanent = failure.permanent, code = failure.code,
+            log = failure.log, duration_s = seconds, "job.failed"
+        ),
+        _ => tracing::info!(
+            job = %claim.job, attempt = claim.attempt, kind, outcome, duration_s = seconds, "job.ended"
+        ),
+    }
+    finish(&attempt, ended).await;
+}
+
+async fn finish(attempt: &Attempt, ended: Result<Report, Fault>) {
+    let (ending, patience) = match ended {
+        Ok(report) => (Ending::Done { report }, limits::ORIGIN_PATIENCE),
+        Err(Fault::Failed(failure)) => (Ending::Failed(failure), limits::ORIGIN_PATIENCE),
+        Err(Fault::Stopping) => (Ending::Released, limits::RELEASE_TIMEOUT),
+        Err(Fault::TakenOver) => return,
+    };
+    let claim = &attempt.claim;
+    let finish = Finish { attempt: claim.attempt, ending };
+    match timeout(patience, attempt.worker.api.finish(claim.job, &finish)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(CallError::TakenOver)) => tracing::info!(job = %claim.job, "job.finished_too_late"),
+        Ok(Err(error)) => tracing::warn!(job = %claim.job, %error, "job.finish_unheard"),
+        Err(_) => tracing::warn!(job = %claim.job, "job.finish_unheard"),
+    }
+}
+
+/// Says how far the attempt is, each third of the lease and when there is more to play. Returns when the origin has
+/// given the job away.
+async fn heartbeats(attempt: &Attempt) -> Fault {
+    let (claim, pulse) = (&attempt.claim, &attempt.pulse);
+    let pause = Duration::from_millis(u64::from(claim.lease_s.max(1)) * 1000 / 3);
+    loop {
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = pulse.worth_reporting() => {}
+        }
+        match attempt.worker.api.heartbeat(claim.job, &pulse.report(claim.attempt)).await {
+            Ok(()) => {}
+            Err(CallError::TakenOver) => return Fault::TakenOver,
+            Err(error) => {
+                pulse.unheard();
+                tracing::debug!(job = %claim.job, %error, "heartbeat.unheard");
+            }
+        }
+    }
+}
+
+async fn perform(attempt: &Attempt) -> Result<Report, Fault> {
+    match &attempt.claim.work {
+        Work::Probe => {
+            let source = source(attempt).await?;
+            let size_bytes = attempt.claim.source.size_bytes;
+            let info = probe::probe(&attempt.worker.tools, source.path(), size_bytes).await?;
+            Ok(Report::Probed { info })
+        }
+        Work::Rendition(work) => {
+            let source = source(attempt).await?;
+            encode::rendition(attempt, work, source.path()).await.map(|parts| Report::Encoded { parts })
+        }
+        Work::Audio(work) => {
+            let source = source(attempt).await?;
+            encode::audio(attempt, work, source.path()).await.map(|parts| Report::Encoded { parts })
+        }
+        Work::Poster(work) => {
+            let source = source(attempt).await?;
+            poster::make(attempt, work, source.path()).await.map(|files| Report::Stored { files })
+        }
+        Work::Captions(work) => {
+            let source = source(attempt).await?;
+            captions::make(attempt, work, source.path()).await.map(|files| Report::Stored { files })
+        }
+        Work::Package(work) => {
+            let files = package::make(attempt, work).await?;
+            // The last job of a video: nobody needs its source here any more.
+            attempt.worker.sources.forget(attempt.claim.asset);
+            Ok(Report::Stored { files })
+        }
+    }
+}
+
+async fn source(attempt: &Attempt) -> Result<Lent, Fault> {
+    let claim = &attempt.claim;
+    let worker = &attempt.worker;
+    worker.sources.lend(&worker.api, claim.asset, &claim.source, &attempt.pulse).await
+}

@@ -1,0 +1,110 @@
+//! Looks at a source: what ffprobe says, under limits, made into a [`SourceInfo`] or a reason why not.
+
+mod language;
+mod rate;
+mod shape;
+mod verdict;
+
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+
+use tidegate_wire::job::SourceInfo;
+
+use crate::failure::{Fault, local};
+use crate::limits;
+use crate::process::{self, Allowance};
+use crate::tools::Tools;
+
+/// The containers that are read. No playlists, no lists of other files, no pictures: those make ffmpeg open what a
+/// stranger names, or are not media that plays.
+pub(crate) const FORMATS: &str = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,avi,flv,live_flv,ogg,wav,w64,\
+mp3,flac,aac,asf,mxf,aiff,caf,amr,ac3,eac3";
+
+/// What is asked of ffprobe, and nothing beyond: a file's tags may be megabytes.
+const ENTRIES: &str = "format=format_name,start_time,duration:\
+stream=index,codec_name,codec_type,width,height,sample_aspect_ratio,field_order,color_transfer,r_frame_rate,\
+avg_frame_rate,start_time,duration,channels,sample_rate:\
+stream_disposition=default,attached_pic,timed_thumbnails:stream_tags=language,title,handler_name,rotate:\
+stream_side_data=side_data_type,rotation";
+
+/// The options that bind both tools to one local file of a known kind, and its name.
+pub(crate) fn input(source: &Path) -> [OsString; 5] {
+    let mut name = OsString::from("file:");
+    name.push(source);
+    ["-protocol_whitelist".into(), "file".into(), "-format_whitelist".into(), FORMATS.into(), name]
+}
+
+/// Looks at `source`, which has `size_bytes`.
+///
+/// # Errors
+/// A permanent fault when it cannot become video or sound, a transient one when it could not be looked at.
+pub(crate) async fn probe(tools: &Tools, source: &Path, size_bytes: u64) -> Result<SourceInfo, Fault> {
+    if size_bytes == 0 {
+        return Err(Fault::permanent("source_empty", "The file is empty."));
+    }
+    let mut arguments: Vec<OsString> =
+        ["-v", "level+error", "-of", "json=c=1", "-show_entries", ENTRIES].iter().map(Into::into).collect();
+    let [protocols, protocol, formats, list, name] = input(source);
+    arguments.extend([protocols, protocol, formats, list, "-i".into(), name]);
+    let hide = vec![source.to_owned()];
+    let said = process::output(
+        &tools.ffprobe,
+        &arguments,
+        Allowance::PROBE,
+        limits::PROBE_TIME,
+        limits::PROBE_OUTPUT_BYTES,
+        hide,
+    );
+    let (exit, said) = match said.await {
+        Ok(said) => said,
+        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+            return Err(Fault::permanent("source_damaged", "The file describes itself without end."));
+        }
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+            return Err(Fault::transient("probe_timed_out", "Looking at the file took too long."));
+        }
+        Err(error) => return Err(local("ffprobe", &error)),
+    };
+    verdict::size(&exit.log)?;
+    if !exit.status.success() {
+        return Err(verdict::refused(&exit, &head(source).map_err(|error| local("source", &error))?));
+    }
+    let mut info = shape::read(&said).map_err(|fault| fault.log(exit.log.text()))?;
+    if info.duration_ms == 0 {
+        info.duration_ms = measure(tools, source).await?;
+    }
+    Ok(info)
+}
+
+/// The first bytes of the file.
+fn head(source: &Path) -> io::Result<Vec<u8>> {
+    use std::io::Read as _;
+    let mut head = Vec::with_capacity(12);
+    std::fs::File::open(source)?.take(12).read_to_end(&mut head)?;
+    Ok(head)
+}
+
+/// How long a file is that does not say so, as what a browser records: read to its end without decoding. 0 when it
+/// cannot be known.
+async fn measure(tools: &Tools, source: &Path) -> Result<u64, Fault> {
+    let mut arguments: Vec<OsString> = ["-nostdin", "-v", "level+error"].iter().map(Into::into).collect();
+    let [protocols, protocol, formats, list, name] = input(source);
+    arguments.extend([protocols, protocol, formats, list, "-i".into(), name]);
+    let rest =
+        ["-map", "0:V?", "-map", "0:a?", "-c", "copy", "-progress", "pipe:1", "-nostats", "-f", "null", "-"];
+    arguments.extend(rest.iter().map(Into::into));
+    let (allowance, time) = (Allowance::PROBE, limits::PROBE_TIME);
+    let (bytes, hide) = (limits::PROBE_OUTPUT_BYTES, vec![source.to_owned()]);
+    let said = process::output(&tools.ffmpeg, &arguments, allowance, time, bytes, hide).await;
+    let (_, said) = match said {
+        Ok(said) => said,
+        // It is only an estimate: the encoders find the end by themselves.
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => return Ok(0),
+        Err(error) => return Err(local("ffmpeg", &error)),
+    };
+    let said = String::from_utf8_lossy(&said);
+    let last =
+        said.lines().rev().find_map(|line| line.strip_prefix("out_time_us=")?.trim().parse::<u64>().ok());
+    Ok(last.unwrap_or(0).div_ceil(1000))
+}
