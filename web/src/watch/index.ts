@@ -17,7 +17,7 @@ let trouble: string | undefined;
 
 /** Whether another way to play it, or more of it, is there than what is being played. */
 function isBetterThere(): boolean {
-  if (stage === undefined || state.hls === null) return false;
+  if (stage === undefined || state.playback.hls === null) return false;
   if (stage.showing !== "adaptive") return true;
   const has = new Set(stage.heights);
   return state.rungs.some((height) => !has.has(height));
@@ -100,7 +100,7 @@ function element<E extends HTMLElement>(selector: string): E {
 }
 
 async function begin(): Promise<void> {
-  if (state.hls === null && !isPlayable(state.content_type)) {
+  if (state.playback.hls === null && !isPlayable(state.content_type)) {
     trouble = undefined;
     notice.replaceChildren(sentence("This file is no video: it can only be downloaded."));
     notice.hidden = false;

@@ -6,7 +6,7 @@ import { Addresses } from "./addresses";
 import * as keys from "./keys";
 import { type State, ask } from "./state";
 import * as time from "./time";
-import { type Fault, inWords, isFault, isInterruption, mayPass } from "./words";
+import { type Fault, inWords, isFault, isInterruption, isRefusal, mayPass } from "./words";
 
 /** The library, loaded when it is needed. */
 export type Shaka = typeof shakas;
@@ -159,14 +159,18 @@ export class Stage {
       } catch (error) {
         if (isInterruption(error)) return;
         fault ??= error;
+        // Who may not have one may not have the other.
+        if (isFault(error) && isRefusal(error)) break;
       }
     }
     this.#showing = "nothing";
+    if (isFault(fault) && mayPass(fault) && (await this.#renew())) return this.show(via);
     if (fault !== undefined) await this.#give(fault);
   }
 
   #ways(via?: string | null): [Showing, string, string][] {
-    const { hls, dash, source, content_type } = this.#state;
+    const { source, content_type } = this.#state;
+    const { hls, dash } = this.#state.playback;
     const ways: ([Showing, string, string] | undefined)[] = [
       hls === null ? undefined : ["adaptive", absolute(hls), HLS],
       dash === null ? undefined : ["adaptive", absolute(dash), DASH],
@@ -198,7 +202,7 @@ export class Stage {
   }
 
   #showPoster(): void {
-    const { poster } = this.#state;
+    const { poster } = this.#state.playback;
     if (poster !== null && this.video.poster === "") this.video.poster = poster;
   }
 
@@ -210,7 +214,7 @@ export class Stage {
 
   /** Pictures over the seek bar; they wait until the length is known. */
   async #addStoryboard(): Promise<void> {
-    const { storyboard } = this.#state;
+    const { storyboard } = this.#state.playback;
     const isReady = this.#showing !== "nothing" && Number.isFinite(this.video.duration) && !this.#player.isDynamic();
     if (storyboard === null || !isReady || this.#storyboard === storyboard) return;
     this.#storyboard = storyboard;
@@ -234,12 +238,12 @@ export class Stage {
     if (isFault(fault) && (fault as Fault & { severity: number }).severity !== this.shaka.util.Error.Severity.CRITICAL) return;
     // While it loads, `show` hears of it too.
     if (this.#showing === "nothing") return;
-    if (isFault(fault) && mayPass(fault) && (await this.#goOn())) return;
+    if (isFault(fault) && mayPass(fault) && (await this.#renew()) && this.#player.retryStreaming(0.2)) return;
     await this.#give(fault);
   }
 
   /** A new permission, another edge, or the same once more. */
-  async #goOn(): Promise<boolean> {
+  async #renew(): Promise<boolean> {
     if (this.#recoveries >= MOST_RECOVERIES) return false;
     this.#recoveries += 1;
     setTimeout(() => (this.#recoveries = 0), STABLE_MS);
@@ -248,7 +252,7 @@ export class Stage {
     } catch {
       return false;
     }
-    return this.#player.retryStreaming(0.2);
+    return true;
   }
 
   async #give(fault: unknown): Promise<void> {

@@ -13,10 +13,9 @@ export interface State {
   base: string;
   /** The file as it was uploaded. */
   source: string;
-  hls: string | null;
-  dash: string | null;
-  poster: string | null;
-  storyboard: string | null;
+  playback: { hls: string | null; dash: string | null; poster: string | null; storyboard: string | null };
+  width: number | null;
+  height: number | null;
   /** The heights of the rungs that play, from the lowest. */
   rungs: number[];
   captions: { src: string; language: string; label: string }[];

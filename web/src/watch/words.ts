@@ -27,6 +27,12 @@ export function statusOf(fault: Fault): number | undefined {
   return typeof status === "number" ? status : undefined;
 }
 
+/** Not there, or not for this viewer. */
+export function isRefusal(fault: Fault): boolean {
+  const status = statusOf(fault);
+  return status === 401 || status === 403 || status === 404 || status === 410;
+}
+
 /** Another try may go well: the way there failed, or the permission is to be had anew. */
 export function mayPass(fault: Fault): boolean {
   const status = statusOf(fault);
