@@ -7,8 +7,8 @@ use tidegate_wire::{AssetId, grant};
 
 use crate::app::App;
 use crate::catalog::revisions::{self, Revision, RevisionState};
-use crate::catalog::{Asset, CatalogError, published, tracks};
-use crate::jobs::playable::can_stand;
+use crate::catalog::{Asset, CatalogError, published};
+use crate::jobs::manifests;
 
 /// An error as the API shows it.
 #[derive(Debug, Clone, Serialize)]
@@ -104,12 +104,10 @@ pub(super) async fn of_each(app: &App, ids: &[AssetId]) -> Result<HashMap<AssetI
 
 async fn played(app: &App, revision: &Revision, names: &[&str]) -> Result<Played, CatalogError> {
     let plays = matches!(revision.state, RevisionState::Playable | RevisionState::Ready);
-    let has_dash = match (&revision.plan, revision.state) {
-        (_, RevisionState::Ready) => names.contains(&"manifest.mpd"),
-        (Some(outline), RevisionState::Playable) => {
-            can_stand(outline, &tracks::list(&app.catalog, revision.id).await?)
-        }
-        _ => false,
+    let has_dash = match revision.state {
+        RevisionState::Ready => names.contains(&"manifest.mpd"),
+        RevisionState::Playable => manifests::has_dash(app, revision).await?,
+        RevisionState::Processing | RevisionState::Failed => false,
     };
     let path = |name: &str| format!("/media/{}/{name}", revision.id);
     let published = |name: &str| names.contains(&name).then(|| path(name));

@@ -140,19 +140,18 @@ async fn follow_up(
         let tree = Tree { asset: revision.id.asset, below: Some((revision.id.number, folder)) };
         trees::insert(tx, &tree.to_string(), now_ms).await?;
     }
+    let package = jobs::newest_package(tx, revision.id).await?;
+    // One that has not begun finds what there is then.
+    let has_begun = |job: &Job| !matches!(job.state, JobState::Waiting | JobState::Ready);
+    if let Some(package) = package.filter(has_begun)
+        && revision.state != RevisionState::Failed
+    {
+        add_package(app, tx, &mut revision, &package).await?;
+    }
     let root = format!("/media/{}", revision.id);
     let urls = vec![format!("{root}/{track}.vtt"), format!("{root}/{track}.m3u8")];
     purges::append(tx, &PurgeTargets { urls, ..PurgeTargets::default() }, None, now_ms).await?;
-    let package = jobs::newest_package(tx, revision.id).await?;
-    let Some(package) = package.filter(|job| job.state != JobState::Waiting && job.state != JobState::Ready)
-    else {
-        // There is none yet, or it has not begun and finds what there is then.
-        return Ok(());
-    };
-    if matches!(revision.state, RevisionState::Failed) {
-        return Ok(());
-    }
-    add_package(app, tx, &mut revision, &package).await
+    Ok(())
 }
 
 /// One more package, after the one that is being made, if it still is.

@@ -1,8 +1,10 @@
 //! Giving out jobs.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use tidegate_wire::job::{Claim, ClaimRequest, Encryption, Source, Work};
+use tidegate_wire::track::TrackPart;
 
 use super::sweep;
 use crate::app::App;
@@ -114,13 +116,20 @@ async fn fill_in(app: &App, job: &Job, revision: &Revision) -> Result<Work, Cata
         Work::Rendition(rendition) => rendition.encryption = encryption(),
         Work::Audio(audio) => audio.encryption = encryption(),
         Work::Package(package) => {
-            // Parts without segments are of chunks behind the real end of the source.
-            package.parts = tracks::list(&app.catalog, revision.id).await?;
-            package.parts.retain(|part| !part.segments.is_empty());
+            package.parts = without_empty(tracks::list(&app.catalog, revision.id).await?);
             package.texts = texts::list(&app.catalog, revision.id).await?;
             package.encrypted = revision.aes_key.is_some();
         }
         Work::Probe | Work::Poster(_) | Work::Captions(_) => {}
     }
     Ok(work)
+}
+
+/// Without tracks that turned out to have nothing in them. A part without segments of a track that has others is a
+/// chunk behind the real end of the source, and belongs to it.
+fn without_empty(mut parts: Vec<TrackPart>) -> Vec<TrackPart> {
+    let tracks: HashSet<String> =
+        parts.iter().filter(|part| !part.segments.is_empty()).map(|part| part.track.clone()).collect();
+    parts.retain(|part| tracks.contains(&part.track));
+    parts
 }

@@ -18,6 +18,9 @@ use crate::catalog::{Tx, assets, published, purges, texts, tracks, trees};
 use crate::limits;
 use crate::store::{FileName, FilePath};
 
+/// What is asked for under this name at a revision's root is never a file.
+pub const KEY_NAME: &str = "key";
+
 /// Ends an attempt. Said again it changes nothing.
 ///
 /// # Errors
@@ -265,6 +268,9 @@ async fn check_files(app: &App, job: &Job, report: &Report) -> Result<(), JobErr
     }
     let dir = job.dir(job.attempt);
     let names: Vec<String> = match report {
+        Report::Stored { files } if files.iter().any(|name| name == KEY_NAME || name.contains('/')) => {
+            return Err(JobError::senseless("files: names at the root, none of them `key`"));
+        }
         Report::Stored { files } if files.len() > limits::REPORT_FILES => {
             return Err(JobError::senseless("files: too many"));
         }

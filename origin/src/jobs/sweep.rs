@@ -68,9 +68,11 @@ pub(super) async fn fail(
     let now_ms = app.clock.unix_ms();
     let failures = job.failures + 1;
     let given_up = failure.permanent || failures >= limits::JOB_ATTEMPTS;
-    let (state, run_after) = match given_up {
-        true => (JobState::Failed, now_ms),
-        false => (JobState::Ready, now_ms.saturating_add(millis(pause(failures, &app.entropy)))),
+    let (state, run_after) = match ended {
+        _ if given_up => (JobState::Failed, now_ms),
+        // It has rested as long as its lease ran, and most likely it was not to blame.
+        Ended::Expired => (JobState::Ready, now_ms),
+        _ => (JobState::Ready, now_ms.saturating_add(millis(pause(failures, &app.entropy)))),
     };
     let code = head(&failure.code, limits::JOB_ERROR_CHARS);
     let message = head(&failure.message, limits::JOB_ERROR_CHARS);

@@ -20,11 +20,9 @@ use crate::catalog::revisions::{self, RevisionId};
 use crate::catalog::{Asset, Visibility, assets, published};
 use crate::http::blob_body::Piece;
 use crate::http::error::ApiError;
+use crate::jobs::finish::KEY_NAME;
 use crate::jobs::manifests;
 use crate::store::{BlobStore, FileName, FilePath, FileReader, StoreError, StoredFile};
-
-/// The name of the key at the revision's root.
-const KEY: &str = "key";
 
 /// Answers for `path`, which is `/media/{asset}/{revision}/…` as it was sent.
 pub(super) async fn read(
@@ -40,7 +38,7 @@ pub(super) async fn read(
     let number = names.next().and_then(revision_number).ok_or(Code::NotFound)?;
     let id = RevisionId { asset: id, number };
     let below: FilePath = names.next().and_then(|path| path.parse().ok()).ok_or(Code::NotFound)?;
-    if below.as_str() == KEY {
+    if below.as_str() == KEY_NAME {
         return key(app, parts, &asset, id, reader).await;
     }
     if below.names().nth(1).is_some() {
