@@ -55,6 +55,9 @@ impl<'a> Presentation<'a> {
     /// Of what was made so far, in any order: from the beginning to the first gap. A rung is in it when it is whole;
     /// the smallest one as soon as it has a segment, and so an audio track. Parts that do not fit are left out, for
     /// [`Presentation::whole`] to complain about. `chunks` is how many parts a video track will have.
+    ///
+    /// It knows nothing of tracks that have no segment yet: whoever serves it holds it back until every audio track
+    /// there will be has one, as players do not look for new tracks.
     pub fn growing(parts: &'a [TrackPart], texts: &'a [TextTrack], chunks: u32, encrypted: bool) -> Self {
         let mut tracks: Vec<_> = check::by_track(parts)
             .into_iter()

@@ -90,7 +90,11 @@ impl Api {
     /// Asks for a job.
     pub(crate) async fn claim(&self, request: &ClaimRequest) -> Result<Option<Claim>, CallError> {
         let wait = Duration::from_secs(u64::from(request.wait_s)) + limits::CLAIM_GRACE;
-        let response = self.post("internal/jobs/claim", request, wait).await?;
+        let response =
+            self.post("internal/jobs/claim", request, wait).await.map_err(|error| match error {
+                CallError::TakenOver => CallError::Nonsense("it knows nothing of jobs".into()),
+                other => other,
+            })?;
         if response.status() == StatusCode::NO_CONTENT {
             return Ok(None);
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tidegate_wire::job::{Claim, Ending, Finish, Report, Work};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::CallError;
@@ -67,23 +67,34 @@ pub(crate) async fn run(worker: Arc<Shared>, claim: Claim, stopping: Cancellatio
             job = %claim.job, attempt = claim.attempt, kind, outcome, duration_s = seconds, "job.ended"
         ),
     }
-    finish(&attempt, ended).await;
+    // Until it is heard the attempt stays this worker's, unless it is taken away; and nobody waits for it for long
+    // when the worker stops.
+    tokio::select! {
+        () = finish(&attempt, ended) => {}
+        _ = heartbeats(&attempt) => tracing::info!(job = %claim.job, "job.finished_too_late"),
+        () = stopped(&stopping) => tracing::warn!(job = %claim.job, "job.finish_unheard"),
+    }
+}
+
+/// Returns when the worker has been stopping for as long as it may.
+async fn stopped(stopping: &CancellationToken) {
+    stopping.cancelled().await;
+    sleep(limits::RELEASE_TIMEOUT).await;
 }
 
 async fn finish(attempt: &Attempt, ended: Result<Report, Fault>) {
-    let (ending, patience) = match ended {
-        Ok(report) => (Ending::Done { report }, limits::ORIGIN_PATIENCE),
-        Err(Fault::Failed(failure)) => (Ending::Failed(failure), limits::ORIGIN_PATIENCE),
-        Err(Fault::Stopping) => (Ending::Released, limits::RELEASE_TIMEOUT),
+    let ending = match ended {
+        Ok(report) => Ending::Done { report },
+        Err(Fault::Failed(failure)) => Ending::Failed(failure),
+        Err(Fault::Stopping) => Ending::Released,
         Err(Fault::TakenOver) => return,
     };
     let claim = &attempt.claim;
     let finish = Finish { attempt: claim.attempt, ending };
-    match timeout(patience, attempt.worker.api.finish(claim.job, &finish)).await {
-        Ok(Ok(())) => {}
-        Ok(Err(CallError::TakenOver)) => tracing::info!(job = %claim.job, "job.finished_too_late"),
-        Ok(Err(error)) => tracing::warn!(job = %claim.job, %error, "job.finish_unheard"),
-        Err(_) => tracing::warn!(job = %claim.job, "job.finish_unheard"),
+    match attempt.worker.api.finish(claim.job, &finish).await {
+        Ok(()) => {}
+        Err(CallError::TakenOver) => tracing::info!(job = %claim.job, "job.finished_too_late"),
+        Err(error) => tracing::warn!(job = %claim.job, %error, "job.finish_unheard"),
     }
 }
 

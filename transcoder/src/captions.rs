@@ -9,6 +9,7 @@ use crate::attempt::Attempt;
 use crate::encode::command;
 use crate::failure::Fault;
 use crate::ffmpeg::{self, Run};
+use crate::limits;
 use crate::progress::Total;
 use crate::small;
 
@@ -27,6 +28,7 @@ pub(crate) async fn make(
         source,
         total: Total::Time,
         made: "captions".into(),
+        nice: limits::NICE_SOON,
     };
     let texts = ffmpeg::run(attempt, run, |_, stream| small::read(stream)).await?;
     let names: Vec<String> = work.tracks.iter().map(|track| format!("{track}.vtt")).collect();

@@ -50,6 +50,8 @@ pub(crate) struct Run<'a> {
     pub(crate) total: Total,
     /// What is made, for the metrics.
     pub(crate) made: String,
+    /// How far it stands back behind others for the CPU: what nobody waits for lets by what is waited for.
+    pub(crate) nice: i32,
 }
 
 /// Runs ffmpeg and gives each of its outputs, by number, to `sink`; what they make of it, in the same order.
@@ -72,7 +74,7 @@ where
     let directory = sockets.directory.path();
     let hide = vec![run.source.to_owned(), directory.to_owned()];
     let ffmpeg = &attempt.worker.tools.ffmpeg;
-    let started = process::start(ffmpeg, &run.arguments, Allowance::encode(), directory, hide);
+    let started = process::start(ffmpeg, &run.arguments, Allowance::encode(run.nice), directory, hide);
     let (running, stdout) = started.map_err(|error| local("ffmpeg", &error))?;
 
     let mut following = JoinSet::new();

@@ -77,6 +77,10 @@ pub const PROBE_OUTPUT_BYTES: usize = 1024 * 1024;
 pub const ENCODE_MEMORY_BYTES: u64 = 8 * 1024 * 1024 * 1024;
 /// ... so much more for each core: threads have stacks and frames of their own.
 pub const ENCODE_MEMORY_PER_CORE_BYTES: u64 = 256 * 1024 * 1024;
+/// How far posters and captions stand back for the CPU behind the first rung and sound.
+pub const NICE_SOON: i32 = 5;
+/// How far the other rungs do: the video plays already while they are made.
+pub const NICE_LATER: i32 = 10;
 /// What tools say about themselves.
 pub const TOOL_TIME: Duration = Duration::from_secs(10);
 /// Bytes of what tools say about themselves.
@@ -118,5 +122,7 @@ pub const AUDIO_RATE: u32 = 48_000;
 pub const STORYBOARD_ALL_FRAMES_MS: u64 = 60_000;
 /// Tiles of a storyboard.
 pub const STORYBOARD_TILES: u64 = 2_000;
+/// Lines of a sprite: what a browser decodes without scaling it down.
+pub const SPRITE_EDGE: u64 = 16_384;
 /// Frames among which the poster is chosen.
 pub const POSTER_FRAMES: u32 = 24;

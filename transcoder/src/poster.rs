@@ -19,8 +19,14 @@ use crate::small;
 pub(crate) async fn make(attempt: &Attempt, work: &PosterWork, source: &Path) -> Result<Vec<String>, Fault> {
     let can = ToneMapping(attempt.worker.tools.tone_mapping);
     let picture = async |arguments, made: &str| {
-        let run =
-            Run { arguments, outputs: vec!["picture".into()], source, total: Total::Time, made: made.into() };
+        let run = Run {
+            arguments,
+            outputs: vec!["picture".into()],
+            source,
+            total: Total::Time,
+            made: made.into(),
+            nice: limits::NICE_SOON,
+        };
         let mut pictures = ffmpeg::run(attempt, run, |_, stream| small::read(stream)).await?;
         Ok::<_, Fault>(pictures.pop().unwrap_or_default())
     };
@@ -96,7 +102,9 @@ struct Tiles {
 
 impl Tiles {
     fn of(work: &PosterWork) -> Self {
-        let least_ms = work.duration_ms.div_ceil(limits::STORYBOARD_TILES);
+        let rows = (limits::SPRITE_EDGE / u64::from(work.tile_size.1.max(1))).max(1);
+        let most = (u64::from(work.tile_columns.max(1)) * rows).min(limits::STORYBOARD_TILES);
+        let least_ms = work.duration_ms.div_ceil(most);
         let every_ms = work.tile_every_ms.max(least_ms).max(1);
         let count = work.duration_ms.div_ceil(every_ms).max(1);
         let columns = u64::from(work.tile_columns.max(1)).min(count);
@@ -174,7 +182,10 @@ mod tests {
     #[test]
     fn a_day_of_video_has_a_limited_number_of_tiles() {
         let tiles = Tiles::of(&work(86_400_000));
-        assert!(tiles.count <= limits::STORYBOARD_TILES);
+        assert!(
+            tiles.count <= limits::STORYBOARD_TILES && tiles.rows * 90 <= limits::SPRITE_EDGE,
+            "{tiles:?}"
+        );
         assert_eq!(Tiles::of(&work(0)), Tiles { count: 1, every_ms: 2000, columns: 1, rows: 1 });
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::process::{
     Pid, PidfdFlags, Resource, Rlimit, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open,
-    prlimit, waitid,
+    prlimit, setpriority_process, waitid,
 };
 use tokio::io::AsyncReadExt as _;
 use tokio::process::{Child, ChildStdout, Command};
@@ -26,18 +26,20 @@ pub(crate) struct Allowance {
     pub(crate) memory_bytes: u64,
     /// CPU seconds; `None` where progress is watched instead.
     pub(crate) cpu_s: Option<u64>,
+    /// How far it stands back behind others for the CPU, 0 to 19.
+    pub(crate) nice: i32,
 }
 
 impl Allowance {
     /// For a look at a file.
     pub(crate) const PROBE: Self =
-        Self { memory_bytes: limits::PROBE_MEMORY_BYTES, cpu_s: Some(limits::PROBE_CPU_S) };
+        Self { memory_bytes: limits::PROBE_MEMORY_BYTES, cpu_s: Some(limits::PROBE_CPU_S), nice: 0 };
 
     /// For an encoder.
-    pub(crate) fn encode() -> Self {
+    pub(crate) fn encode(nice: i32) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get) as u64;
         let memory_bytes = limits::ENCODE_MEMORY_BYTES + cores * limits::ENCODE_MEMORY_PER_CORE_BYTES;
-        Self { memory_bytes, cpu_s: None }
+        Self { memory_bytes, cpu_s: None, nice }
     }
 }
 
@@ -131,6 +133,10 @@ fn restrict(pid: Option<Pid>, allowance: Allowance) -> io::Result<()> {
     };
     if pid.is_none() {
         return Ok(());
+    }
+    if allowance.nice > 0 {
+        // Its threads, which come later, take it over. That it cannot be had is no reason not to work.
+        let _ = setpriority_process(pid, allowance.nice);
     }
     set(Resource::As, allowance.memory_bytes)?;
     set(Resource::Core, 0)?;

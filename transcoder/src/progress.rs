@@ -34,7 +34,7 @@ impl Said {
         match line.split_once('=') {
             Some(("frame", value)) => self.frame = value.trim().parse().unwrap_or(self.frame),
             Some(("out_time_us", value)) => {
-                self.out_time_us = value.trim().parse().unwrap_or(self.out_time_us)
+                self.out_time_us = value.trim().parse().unwrap_or(self.out_time_us);
             }
             _ => {}
         }

@@ -15,6 +15,7 @@ use tidegate_wire::job::Source;
 use crate::api::Api;
 use crate::config::{ConfigError, WorkerConfig};
 use crate::failure::{Fault, local};
+use crate::limits;
 use crate::pulse::Pulse;
 
 use scratch::{Kept, Scratch};
@@ -73,7 +74,7 @@ impl Sources {
             return Ok(Lent { path: path.clone(), kept: None });
         }
         let kept = self.scratch.keep(asset, source.size_bytes)?;
-        let mut state = kept.state().await;
+        let mut state = waiting(kept.state(), pulse).await;
         if !state.is_whole() {
             let fetched = match stored {
                 Some(parts) => state.copy(&parts, source, pulse).await,
@@ -123,6 +124,17 @@ impl Sources {
     /// Removes what has not been used for long.
     pub(crate) fn sweep(&self) {
         self.scratch.sweep();
+    }
+}
+
+/// Waits for another job that fetches the same. That one is watched for getting on, so this one does not stand still.
+async fn waiting<T>(others: impl Future<Output = T>, pulse: &Pulse) -> T {
+    tokio::pin!(others);
+    loop {
+        tokio::select! {
+            done = &mut others => return done,
+            () = tokio::time::sleep(limits::STALL_LOOKS) => pulse.moved(),
+        }
     }
 }
 

@@ -128,29 +128,31 @@ fn representation(track: &Track<'_>) -> Element {
 
 fn segments(track: &Track<'_>) -> Element {
     let scale = track.format().timescale;
-    let timeline = timeline(track.segments().map(|(_, segment)| segment));
+    let all = track.segments().map(|(_, segment)| segment);
     if let [part] = track.parts.as_slice() {
         return Element::new("SegmentTemplate")
             .with("timescale", scale)
             .with("startNumber", 0)
             .with("initialization", part.init_path())
             .with("media", format_args!("{}/$Number%05d$.m4s", part.dir))
-            .child(timeline);
+            .child(timeline(all, true));
     }
     let init = Element::new("Initialization").with("sourceURL", track.parts[0].init_path());
-    let mut list = Element::new("SegmentList").with("timescale", scale).child(init).child(timeline);
+    let mut list =
+        Element::new("SegmentList").with("timescale", scale).child(init).child(timeline(all, false));
     for (path, _) in track.segments() {
         list.add(Element::new("SegmentURL").with("media", path));
     }
     list
 }
 
-/// Runs of equal durations; there are no gaps.
-fn timeline<'a>(segments: impl Iterator<Item = &'a Segment>) -> Element {
+/// The times of all segments; there are no gaps. Runs of equal durations are one element, but not in a list: dash.js
+/// 5.2 takes the nth element's address for its segment, and with runs stops in the middle.
+fn timeline<'a>(segments: impl Iterator<Item = &'a Segment>, joins: bool) -> Element {
     let mut runs: Vec<(u64, u64, u64)> = Vec::new();
     for segment in segments {
         match runs.last_mut() {
-            Some((_, duration, more)) if *duration == segment.duration_ticks => *more += 1,
+            Some((_, duration, more)) if joins && *duration == segment.duration_ticks => *more += 1,
             _ => runs.push((segment.start_ticks, segment.duration_ticks, 0)),
         }
     }

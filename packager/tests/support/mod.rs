@@ -1,6 +1,8 @@
 //! Sources made by the real ffmpeg, and what ffprobe says about results.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod parts;
+
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::process::{Command, Stdio};

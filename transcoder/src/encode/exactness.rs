@@ -22,7 +22,8 @@ fn ffmpeg(directory: &Path, words: &str) {
 
 fn work(video: &VideoStream, first_frame: u64, frames: Option<u64>) -> RenditionWork {
     let rung = Rung { track: "v".into(), width: 160, height: 90, bitrate_bps: 100_000 };
-    let gop_frames = u32::try_from((video.frame_rate.as_f64() * 2.0).round() as u64).unwrap();
+    let rate = video.frame_rate;
+    let gop_frames = (2 * rate.num.get() + rate.den.get() / 2) / rate.den.get();
     RenditionWork {
         video: video.clone(),
         chunk: 0,

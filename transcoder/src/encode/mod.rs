@@ -59,6 +59,7 @@ pub(crate) async fn rendition(
         source,
         total: work.frames.map_or(Total::FramesFrom(work.first_frame, rate.as_f64()), Total::Frames),
         made: work.rungs.iter().map(|rung| rung.track.as_str()).collect::<Vec<_>>().join("+"),
+        nice: if work.rungs.len() == 1 { 0 } else { limits::NICE_LATER },
     };
     let parts = encode(attempt, run, plans.collect()).await?;
     if work.first_frame == 0 && parts.iter().any(|part| part.segments.is_empty()) {
@@ -87,6 +88,7 @@ pub(crate) async fn audio(
         source,
         total: Total::Time,
         made: track,
+        nice: 0,
     };
     encode(attempt, run, vec![plan]).await
 }

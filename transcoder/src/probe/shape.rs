@@ -158,9 +158,9 @@ fn rotation(stream: &Stream) -> u32 {
     let tag = || stream.tags.rotate.as_deref().and_then(|degrees| degrees.trim().parse().ok());
     let degrees: f64 = matrix.or_else(tag).filter(|degrees: &f64| degrees.is_finite()).unwrap_or(0.0);
     match (degrees / 90.0).round().rem_euclid(4.0) {
-        quarters if quarters == 1.0 => 90,
-        quarters if quarters == 2.0 => 180,
-        quarters if quarters == 3.0 => 270,
+        1.0 => 90,
+        2.0 => 180,
+        3.0 => 270,
         _ => 0,
     }
 }
