@@ -20,7 +20,7 @@ function isBetterThere(): boolean {
   if (stage === undefined || state.playback.hls === null) return false;
   if (stage.showing !== "adaptive") return true;
   const has = new Set(stage.heights);
-  return state.rungs.some((height) => !has.has(height));
+  return state.rungs.some(({ height }) => !has.has(height));
 }
 
 /** Takes over what is better, unless that would disturb someone. */
@@ -53,9 +53,10 @@ function tell(): void {
 }
 
 function better(): Node[] {
-  const most = Math.max(...state.rungs, 0);
+  // A rung is known by its shorter side, as in the player's menu.
+  const most = Math.max(...state.rungs.map(({ width, height }) => Math.min(width, height)), 0);
   const what = most > 0 ? `${most}p is there.` : "A stream that suits any connection is there.";
-  return [sentence(state.state === "ready" ? `${what}` : what), button("Switch to it", () => void takeOver(true))];
+  return [sentence(what), button("Switch to it", () => void takeOver(true))];
 }
 
 function sentence(text: string): Node {

@@ -16,8 +16,8 @@ export interface State {
   playback: { hls: string | null; dash: string | null; poster: string | null; storyboard: string | null };
   width: number | null;
   height: number | null;
-  /** The heights of the rungs that play, from the lowest. */
-  rungs: number[];
+  /** The rungs that play, from the lowest. */
+  rungs: { width: number; height: number }[];
   captions: { src: string; language: string; label: string }[];
 }
 

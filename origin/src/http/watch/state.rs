@@ -5,9 +5,9 @@ use serde::Serialize;
 use super::View;
 use crate::app::App;
 use crate::catalog::revisions::{Revision, RevisionState};
-use crate::catalog::{CatalogError, jobs, texts, tracks};
+use crate::catalog::{CatalogError, jobs, texts};
 use crate::http::playback::{self, Played};
-use crate::jobs::playable::shown;
+use crate::jobs::manifests;
 
 /// All of it as the page reads it; addresses go through the edge, and have the grant in them where one is needed.
 #[derive(Debug, Serialize)]
@@ -22,9 +22,16 @@ pub(super) struct State {
     base: String,
     /// The uploaded file.
     pub(super) source: String,
-    /// The heights of the rungs that play now, the lowest first.
-    rungs: Vec<u32>,
+    /// The rungs that play now, the lowest first.
+    rungs: Vec<Size>,
     captions: Vec<Captions>,
+}
+
+/// A rung's.
+#[derive(Debug, Serialize)]
+struct Size {
+    width: u32,
+    height: u32,
 }
 
 /// Captions as WebVTT; the adaptive stream has the same in itself.
@@ -63,15 +70,19 @@ async fn progress_of(app: &App, revision: &Revision) -> Result<Option<f64>, Cata
     }
 }
 
-async fn rungs_of(app: &App, revision: &Revision) -> Result<Vec<u32>, CatalogError> {
+async fn rungs_of(app: &App, revision: &Revision) -> Result<Vec<Size>, CatalogError> {
     let Some(outline) = &revision.plan else { return Ok(Vec::new()) };
-    let tracks = match revision.state {
-        RevisionState::Ready => outline.rungs.iter().map(|rung| rung.track.clone()).collect(),
-        RevisionState::Playable => shown(outline, &tracks::list(&app.catalog, revision.id).await?),
-        RevisionState::Processing | RevisionState::Failed => Vec::new(),
+    let names = match revision.state {
+        RevisionState::Playable => manifests::names(app, revision).await?,
+        _ => Vec::new(),
     };
-    let rungs = outline.rungs.iter().filter(|rung| tracks.contains(&rung.track));
-    Ok(rungs.map(|rung| rung.height).collect())
+    let plays = |track: &str| match revision.state {
+        RevisionState::Ready => true,
+        RevisionState::Playable => names.iter().any(|name| name.strip_suffix(".m3u8") == Some(track)),
+        RevisionState::Processing | RevisionState::Failed => false,
+    };
+    let rungs = outline.rungs.iter().filter(|rung| plays(&rung.track));
+    Ok(rungs.map(|rung| Size { width: rung.width, height: rung.height }).collect())
 }
 
 async fn captions_of(app: &App, revision: &Revision, base: &str) -> Result<Vec<Captions>, CatalogError> {
