@@ -18,7 +18,9 @@ let trouble: string | undefined;
 /** Whether another way to play it, or more of it, is there than what is being played. */
 function isBetterThere(): boolean {
   if (stage === undefined || state.playback.hls === null) return false;
-  if (stage.showing !== "adaptive") return true;
+  // Beside a file that plays well, the lowest rung alone is no gain; to someone who has not begun it is.
+  if (stage.showing === "file") return state.state === "ready" || (video.paused && video.currentTime === 0);
+  if (stage.showing === "nothing") return true;
   const has = new Set(stage.heights);
   return state.rungs.some(({ height }) => !has.has(height));
 }
@@ -26,9 +28,6 @@ function isBetterThere(): boolean {
 /** Takes over what is better, unless that would disturb someone. */
 async function takeOver(asked = false): Promise<void> {
   if (stage === undefined || !isBetterThere() || (stage.isBusy && !asked)) return;
-  // What grows may not have come to where someone has stopped in the file.
-  const inTheMiddle = stage.showing === "file" && video.currentTime > 0 && state.state !== "ready";
-  if (inTheMiddle && !asked) return;
   trouble = undefined;
   await stage.show();
   tell();
@@ -55,8 +54,8 @@ function tell(): void {
 function better(): Node[] {
   // A rung is known by its shorter side, as in the player's menu.
   const most = Math.max(...state.rungs.map(({ width, height }) => Math.min(width, height)), 0);
-  const what = most > 0 ? `${most}p is there.` : "A stream that suits any connection is there.";
-  return [sentence(what), button("Switch to it", () => void takeOver(true))];
+  const what = stage?.showing === "file" || most === 0 ? "A stream that suits any connection" : `${most}p`;
+  return [sentence(`${what} is there.`), button("Switch to it", () => void takeOver(true))];
 }
 
 function sentence(text: string): Node {

@@ -90,6 +90,7 @@ export class Stage {
     const { shaka } = this;
     // The browser's own controls go first: Shaka looks whether they are there.
     this.video.controls = false;
+    this.video.preload = "metadata";
     await this.#player.attach(this.video);
     this.#player.configure({
       streaming: {
@@ -97,7 +98,11 @@ export class Stage {
         bufferBehind: 30,
         retryParameters: { maxAttempts: 4, baseDelay: 300, timeout: 20_000, stallTimeout: 8_000 },
       },
-      manifest: { retryParameters: { maxAttempts: 4, baseDelay: 300, timeout: 20_000 } },
+      manifest: {
+        retryParameters: { maxAttempts: 4, baseDelay: 300, timeout: 20_000 },
+        // A stream that grows is no broadcast: it grows faster than it plays, and begins at its beginning.
+        hls: { liveSegmentsDelay: 1 },
+      },
     });
     this.#player.getNetworkingEngine()?.registerRequestFilter((_type, request) => {
       request.uris = request.uris.map((uri) => this.#addresses.current(uri));
@@ -110,7 +115,7 @@ export class Stage {
     const ui = new shaka.ui.Overlay(this.#player, container, this.video);
     ui.configure({
       controlPanelElements: ["play_pause", "mute_volume", time.TIME, "spacer", "overflow_menu", "picture_in_picture", "fullscreen"],
-      overflowMenuButtons: ["captions", "quality", "language", "playback_rate", "picture_in_picture"],
+      overflowMenuButtons: ["captions", "quality", "language", "playback_rate"],
       topControlPanelElements: [],
       contextMenuElements: ["statistics", "loop", "picture_in_picture"],
       playbackRates: [0.5, 0.75, 1, 1.25, 1.5, 1.75, 2],

@@ -68,17 +68,13 @@ export function situation(state: State, showing: "nothing" | "file" | "adaptive"
   const { progress } = state;
   switch (state.state) {
     case "processing":
-      if (showing === "file") {
-        return {
-          text: "Being prepared for every screen and connection. Until then the file plays as it was uploaded.",
-          progress,
-        };
-      }
-      return { text: "Being prepared. It can be played here in a moment.", progress };
     case "playable":
-      return showing === "adaptive"
-        ? { text: "More quality levels are on their way.", progress }
-        : { text: "The first quality level is there.", progress };
+      if (showing === "adaptive") return { text: "More quality levels are on their way.", progress };
+      if (showing === "nothing") return { text: "Being prepared. It can be played here in a moment.", progress };
+      return {
+        text: "Being prepared for every screen and connection. Until then the file plays as it was uploaded.",
+        progress,
+      };
     case "failed": {
       const why = state.error?.message ?? "";
       const rest = showing === "file" ? " The file plays as it was uploaded." : "";

@@ -29,12 +29,12 @@ pub(super) fn render(view: &View, state: &State) -> Result<Response, ApiError> {
 }
 
 /// Scripts and styles are files of ours; bytes come from edges, and in pieces that the player puts together (`blob:`).
-/// Pictures in the player's style are part of it (`data:`).
+/// Pictures in the player's style, and the empty text track it begins with, are part of it (`data:`).
 fn policy(edges: &[String]) -> String {
     let edges = edges.iter().map(|edge| format!(" {edge}")).collect::<String>();
     format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:{edges}; \
-         media-src 'self' blob:{edges}; connect-src 'self'{edges}; base-uri 'none'; form-action 'none'; \
+         media-src 'self' blob: data:{edges}; connect-src 'self'{edges}; base-uri 'none'; form-action 'none'; \
          frame-ancestors 'self'"
     )
 }
@@ -112,7 +112,7 @@ mod tests {
     fn only_what_is_named_is_loaded() {
         let policy = policy(&["http://a:1".to_owned(), "http://b:2".to_owned()]);
         assert!(policy.contains("connect-src 'self' http://a:1 http://b:2;"), "{policy}");
-        assert!(policy.contains("media-src 'self' blob: http://a:1 http://b:2;"), "{policy}");
+        assert!(policy.contains("media-src 'self' blob: data: http://a:1 http://b:2;"), "{policy}");
         assert!(policy.starts_with("default-src 'none';") && !policy.contains("unsafe"), "{policy}");
     }
 }
