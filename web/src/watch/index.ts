@@ -3,7 +3,7 @@
 import "shaka-player/dist/controls.modern.css";
 import "./watch.css";
 
-import { Stage, isPlayable } from "./stage";
+import { Stage, isPlayable, shape } from "./stage";
 import { type State, follow } from "./state";
 import { situation } from "./words";
 
@@ -141,6 +141,7 @@ async function begin(): Promise<void> {
   });
 }
 
+shape(video, state);
 tell();
 begin().catch((error: unknown) => {
   // The browser's own player is still better than none.

@@ -121,9 +121,11 @@ export class Stage {
       playbackRates: [0.5, 0.75, 1, 1.25, 1.5, 1.75, 2],
       enableKeyboardPlaybackControlsInWindow: true,
       keyboardSeekDistance: 5,
-      textTrackLabelFormat: shaka.ui.Overlay.TrackLabelFormat.LABEL_OR_LANGUAGE,
-      trackLabelFormat: shaka.ui.Overlay.TrackLabelFormat.LABEL_OR_LANGUAGE,
-      // Ours remembers nothing of earlier visits, and a screenshot by one key surprises.
+      // A label that only repeats the language's code says less than the language's name.
+      customTrackLabel: (_name: string | null, track: { label: string | null; language: string }) =>
+        track.label !== null && track.label !== "" && track.label !== track.language ? track.label : null,
+      qualityMarks: { 720: "", 1080: "", 1440: "", 2160: "", 4320: "" },
+      // A key that does nothing here is better than one that downloads a picture; captions are ours.
       shortcuts: { captions: "", take_screenshot: "" },
       castSenderUrl: "",
       seekBarColors: { played: "var(--accent-on-video)" },
@@ -138,6 +140,7 @@ export class Stage {
   /** What is known of the video has changed. */
   learn(state: State): void {
     this.#state = state;
+    shape(this.video, state);
     this.#addresses.move(state.base);
     this.#showPoster();
     void this.#addStoryboard();
@@ -293,6 +296,14 @@ export class Stage {
   get available(): number {
     return this.#player.seekRange().end - END_S;
   }
+}
+
+/** The stage has the form of the picture before it is there. */
+export function shape(video: HTMLVideoElement, { width, height, content_type }: State): void {
+  const stage = video.parentElement;
+  if (stage === null) return;
+  stage.classList.toggle("sound", content_type.startsWith("audio/"));
+  if (width !== null && height !== null) stage.style.aspectRatio = `${width} / ${height}`;
 }
 
 export function isPlayable(contentType: string): boolean {
