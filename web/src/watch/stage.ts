@@ -122,7 +122,7 @@ export class Stage {
       enableKeyboardPlaybackControlsInWindow: true,
       keyboardSeekDistance: 5,
       // A label that only repeats the language's code says less than the language's name.
-      customTrackLabel: (_name: string | null, track: { label: string | null; language: string }) =>
+      customTrackLabel: (_name: string | null, track: { label: string | null; language: string }, _kind: string) =>
         track.label !== null && track.label !== "" && track.label !== track.language ? track.label : null,
       qualityMarks: { 720: "", 1080: "", 1440: "", 2160: "", 4320: "" },
       // A key that does nothing here is better than one that downloads a picture; captions are ours.
