@@ -222,6 +222,7 @@ fn open_store(config: &OriginConfig, entropy: &Entropy) -> Result<Stores, StartE
     let path = Path::new(path.ok_or_else(|| StartError::StoreUrl { url: config.store.clone() })?);
     let store = LocalStore::open(path, config.durability);
     let store = store.map_err(|source| StartError::Store { path: path.to_owned(), source })?;
+    let store = store.direct_writes(config.direct_writes);
     let files = LocalFiles::new(path, config.durability, entropy.clone());
-    Ok((Arc::new(store.direct_writes(config.direct_writes)), Arc::new(files)))
+    Ok((Arc::new(store), Arc::new(files)))
 }

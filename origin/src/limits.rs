@@ -71,8 +71,12 @@ pub const CREDENTIAL_BYTES: usize = 128;
 
 /// The longest time a grant runs.
 pub const GRANT_LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
-/// How long the grant of a watch page runs.
+/// How long the grant of a watch page runs at least.
 pub const WATCH_GRANT: Duration = Duration::from_secs(6 * 3600);
+/// Such grants end on multiples of this, so up to so much later.
+pub const WATCH_GRANT_STEP: Duration = Duration::from_secs(600);
+/// Edges a watch page may turn to.
+pub const WATCH_EDGES: usize = 4;
 /// How often the keys are read again, so that a rotation by another origin is seen.
 pub const GRANT_KEYS_REFRESH: Duration = Duration::from_secs(30);
 /// A grant by a key that is not known has the keys read again, but not more often than this.

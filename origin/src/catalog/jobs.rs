@@ -288,6 +288,28 @@ pub async fn of_revision(catalog: &Catalog, id: RevisionId) -> Result<Vec<Job>, 
     rows.await?.iter().map(read).collect()
 }
 
+/// How much of a revision's work is done, from 0 to 1, by what its jobs were estimated to take.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn progress(catalog: &Catalog, id: RevisionId) -> Result<f64, CatalogError> {
+    let row = sqlx::query(
+        "SELECT CAST(COALESCE(SUM(cost_ms), 0) AS BIGINT) AS whole,
+                CAST(COALESCE(SUM(CASE state WHEN 'done' THEN cost_ms * 1000
+                                             WHEN 'running' THEN cost_ms * progress_ppm / 1000
+                                             ELSE 0 END), 0) AS BIGINT) AS done
+         FROM jobs WHERE asset_id = $1 AND revision = $2 AND state <> 'cancelled'",
+    )
+    .bind(id.asset.to_string())
+    .bind(i64::from(id.number))
+    .fetch_one(catalog.pool())
+    .await?;
+    let (whole, done) = (get_u64(&row, "whole")?, get_u64(&row, "done")?);
+    // In thousandths: it is for people.
+    let thousandths = done.checked_div(whole).unwrap_or(0).min(1000);
+    Ok(f64::from(u32::try_from(thousandths).unwrap_or(0)) / 1000.0)
+}
+
 /// At most `limit` jobs, newest first, those older than `before` if it is given; an account's, or everyone's.
 ///
 /// # Errors

@@ -67,9 +67,12 @@ fn duration(minutes: f64) -> Result<Duration, ApiError> {
     Ok(lasts)
 }
 
-/// Where the asset's bytes are read with a grant that lasts so long.
-pub(super) fn source_path(app: &App, id: AssetId, lasts: Duration) -> String {
-    grant::granted_path(&sign(app, id, lasts).0, &id.source_path())
+/// The grant of a watch page. All of a step of time end together: a page that asks again has the same addresses, and
+/// a browser what it has kept under them.
+pub(super) fn for_watching(app: &App, id: AssetId) -> String {
+    let step = limits::WATCH_GRANT_STEP.as_secs();
+    let ends_s = (app.clock.unix_s() + limits::WATCH_GRANT.as_secs()).next_multiple_of(step);
+    app.grants.sign(&id.media_prefix(), u32::try_from(ends_s).unwrap_or(u32::MAX))
 }
 
 /// A grant for everything of the asset, and until when. Grants expire on whole seconds: the next one after the time

@@ -26,6 +26,7 @@ pub mod sessions;
 pub mod tokens;
 pub mod uploads;
 pub mod watch;
+mod web;
 
 use std::sync::Arc;
 
@@ -54,6 +55,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(internal_jobs::router())
         .merge(jobs::router())
         .merge(watch::router())
+        .merge(web::router())
         .merge(uploads::router())
         .merge(progress::router())
         .merge(media::router())

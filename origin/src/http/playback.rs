@@ -26,17 +26,22 @@ impl From<(String, String)> for Fault {
 /// Where an asset plays; each `None` until it is there.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(super) struct Playback {
-    hls: Option<String>,
+    pub(super) hls: Option<String>,
     dash: Option<String>,
-    poster: Option<String>,
+    pub(super) poster: Option<String>,
     storyboard: Option<String>,
 }
 
 impl Playback {
     /// The same paths under a grant.
-    pub(super) fn granted(mut self, with: &str) -> Self {
+    pub(super) fn granted(self, with: &str) -> Self {
+        self.below(&grant::granted_path(with, ""))
+    }
+
+    /// The same paths with this before them.
+    pub(super) fn below(mut self, base: &str) -> Self {
         for path in [&mut self.hls, &mut self.dash, &mut self.poster, &mut self.storyboard] {
-            *path = path.take().map(|path| grant::granted_path(with, &path));
+            *path = path.take().map(|path| format!("{base}{path}"));
         }
         self
     }
@@ -46,7 +51,7 @@ impl Playback {
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Played {
     /// `uploaded`, `processing`, `playable`, `ready`, `failed`.
-    state: &'static str,
+    pub(super) state: &'static str,
     duration_s: Option<f64>,
     width: Option<u32>,
     height: Option<u32>,

@@ -1,15 +1,15 @@
-//! `/watch/{asset}`: a page that plays it, from an edge where there is one.
+//! `/watch/{asset}`: a page that plays it, through an edge where there is one; beside it `state.json`, which the page
+//! asks again while there is more to come.
+
+mod page;
+mod state;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::get;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use http::HeaderValue;
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use sha2::{Digest as _, Sha256};
 use tidegate_wire::{AssetId, Code, grant};
 
@@ -17,112 +17,108 @@ use super::auth::MaybeAuthenticated;
 use super::edges::is_alive;
 use super::error::ApiError;
 use super::extract::AssetPath;
-use super::grants;
+use super::{grants, no_store};
 use crate::app::App;
-use crate::catalog::{Asset, Visibility, assets, edges};
+use crate::catalog::revisions::{self, Revision};
+use crate::catalog::{Account, Asset, Visibility, assets, edges};
 use crate::limits;
 
 pub(super) fn router() -> Router<Arc<App>> {
-    Router::new().route("/watch/{id}", get(watch)).route("/g/{grant}/watch/{id}", get(granted_watch))
+    Router::new()
+        .route("/watch/{id}", get(watch))
+        .route("/watch/{id}/state.json", get(watch_state))
+        .route("/g/{grant}/watch/{id}", get(granted_watch))
+        .route("/g/{grant}/watch/{id}/state.json", get(granted_watch_state))
 }
 
-/// Anyone may watch what is unlisted or public. A private asset plays for its owner, through a grant in the address.
+/// A viewer who may watch an asset.
+struct View {
+    asset: Asset,
+    /// What is made of it.
+    revision: Option<Revision>,
+    /// The path of the page.
+    path: String,
+    /// The grant under which the bytes are read, where one is needed.
+    grant: Option<String>,
+    /// Edges that are alive, the asset's own first; at most [`limits::WATCH_EDGES`].
+    edges: Vec<String>,
+}
+
 async fn watch(
     State(app): State<Arc<App>>,
     MaybeAuthenticated(caller): MaybeAuthenticated,
     AssetPath(id): AssetPath,
 ) -> Result<Response, ApiError> {
-    let asset = assets::get(&app.catalog, id).await?.ok_or(Code::AssetNotFound)?;
-    let is_private = asset.visibility == Visibility::Private;
-    if is_private && !caller.is_some_and(|caller| asset.owner.as_ref() == Some(&caller.id)) {
-        return Err(Code::AssetNotFound.into());
-    }
-    let path = if is_private { grants::source_path(&app, id, limits::WATCH_GRANT) } else { id.source_path() };
-    play(&app, &asset, &path).await
+    let view = View::of(&app, caller, id).await?;
+    page::render(&view, &state::State::of(&app, &view).await?)
 }
 
-/// Whoever has a grant for the asset's bytes may watch them on a page: a link to share.
+async fn watch_state(
+    State(app): State<Arc<App>>,
+    MaybeAuthenticated(caller): MaybeAuthenticated,
+    AssetPath(id): AssetPath,
+) -> Result<Response, ApiError> {
+    let view = View::of(&app, caller, id).await?;
+    Ok(no_store(axum::Json(state::State::of(&app, &view).await?)))
+}
+
 async fn granted_watch(
     State(app): State<Arc<App>>,
     Path((grant, id)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
-    let id: AssetId = id.parse().map_err(|_| Code::AssetNotFound)?;
-    let path = id.source_path();
-    app.grants.verify(&grant, &path).await?;
-    let asset = assets::get(&app.catalog, id).await?.ok_or(Code::AssetNotFound)?;
-    play(&app, &asset, &grant::granted_path(&grant, &path)).await
+    let view = View::granted(&app, grant, &id).await?;
+    page::render(&view, &state::State::of(&app, &view).await?)
 }
 
-/// The page that plays `path` from an edge, or from here where there is none.
-async fn play(app: &App, asset: &Asset, path: &str) -> Result<Response, ApiError> {
-    let edge = pick_edge(app, asset.id).await?;
-    let source = format!("{}{path}", edge.as_deref().unwrap_or_default());
-    page(asset, &source, edge.as_deref())
+async fn granted_watch_state(
+    State(app): State<Arc<App>>,
+    Path((grant, id)): Path<(String, String)>,
+) -> Result<Response, ApiError> {
+    let view = View::granted(&app, grant, &id).await?;
+    Ok(no_store(axum::Json(state::State::of(&app, &view).await?)))
 }
 
-/// One of the edges that are alive, always the same one for an asset while the fleet stays the same (rendezvous
+impl View {
+    /// Anyone may watch what is unlisted or public. A private asset plays for its owner, through a grant in the
+    /// address; so does one that is encrypted, since its key is for the owner alone.
+    async fn of(app: &App, caller: Option<Account>, id: AssetId) -> Result<Self, ApiError> {
+        let asset = assets::get(&app.catalog, id).await?.ok_or(Code::AssetNotFound)?;
+        let is_owner = caller.is_some_and(|caller| asset.owner.as_ref() == Some(&caller.id));
+        if asset.visibility == Visibility::Private && !is_owner {
+            return Err(Code::AssetNotFound.into());
+        }
+        let revision = revisions::newest(&app.catalog, id).await?;
+        let is_encrypted = revision.as_ref().is_some_and(|revision| revision.aes_key.is_some());
+        let needs_grant = is_owner && (asset.visibility == Visibility::Private || is_encrypted);
+        let grant = needs_grant.then(|| grants::for_watching(app, id));
+        Ok(Self { path: format!("/watch/{id}"), asset, revision, grant, edges: pick_edges(app, id).await? })
+    }
+
+    /// Whoever has a grant for the asset's bytes may watch them on a page: a link to share.
+    async fn granted(app: &App, grant: String, id: &str) -> Result<Self, ApiError> {
+        let id: AssetId = id.parse().map_err(|_| Code::AssetNotFound)?;
+        app.grants.verify(&grant, &id.source_path()).await?;
+        let asset = assets::get(&app.catalog, id).await?.ok_or(Code::AssetNotFound)?;
+        let path = grant::granted_path(&grant, &format!("/watch/{id}"));
+        let revision = revisions::newest(&app.catalog, id).await?;
+        Ok(Self { path, asset, revision, grant: Some(grant), edges: pick_edges(app, id).await? })
+    }
+
+    /// What the addresses of all bytes begin with: the edge, and the grant.
+    fn base(&self) -> String {
+        let edge = self.edges.first().map(String::as_str).unwrap_or_default();
+        let grant = self.grant.as_ref().map(|grant| grant::granted_path(grant, "")).unwrap_or_default();
+        format!("{edge}{grant}")
+    }
+}
+
+/// The edges that are alive, in an order that is the asset's own and stays while the fleet stays the same (rendezvous
 /// hashing): its slices then fill one cache.
-async fn pick_edge(app: &App, id: AssetId) -> Result<Option<String>, ApiError> {
+async fn pick_edges(app: &App, id: AssetId) -> Result<Vec<String>, ApiError> {
     let now_ms = app.clock.unix_ms();
     let alive = edges::list(&app.catalog).await?.into_iter().filter(|edge| is_alive(edge, now_ms));
-    let weight = |url: &str| Sha256::digest(format!("{id} {url}"));
-    Ok(alive.map(|edge| edge.heartbeat.url).max_by_key(|url| weight(url)))
-}
-
-const STYLE: &str = "body{margin:0;background:#111;color:#eee;font:16px/1.4 system-ui,sans-serif}\
-main{max-width:72rem;margin:0 auto;padding:1rem}video{display:block;width:100%;max-height:80vh;background:#000}\
-h1{font-size:1.1rem;font-weight:600;overflow-wrap:anywhere}a{color:#8cf}";
-
-fn page(asset: &Asset, source: &str, edge: Option<&str>) -> Result<Response, ApiError> {
-    let name = escape(&asset.name);
-    let source = escape(source);
-    let html = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{name}</title>\n\
-         <style>{STYLE}</style>\n</head>\n<body>\n<main>\n\
-         <video controls playsinline preload=\"metadata\" src=\"{source}\"></video>\n\
-         <h1>{name}</h1>\n<p><a href=\"{source}\" download>Download</a></p>\n</main>\n</body>\n</html>\n"
-    );
-    // Nothing is loaded but the media; the one style is named by its hash.
-    let style = STANDARD.encode(Sha256::digest(STYLE));
-    let policy = format!(
-        "default-src 'none'; media-src 'self' {}; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; \
-         frame-ancestors 'self'",
-        edge.unwrap_or_default()
-    );
-    let policy = HeaderValue::try_from(policy).map_err(ApiError::internal)?;
-    let fields = [
-        (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
-        (CONTENT_SECURITY_POLICY, policy),
-        // The grant in it is the viewer's own, and the edge may be another tomorrow.
-        (CACHE_CONTROL, HeaderValue::from_static("private, no-store")),
-    ];
-    Ok((fields, html).into_response())
-}
-
-/// Text that stays text between tags and in quoted attributes.
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_cannot_leave_its_place() {
-        let name = "\"><script>alert('&')</script>";
-        assert_eq!(escape(name), "&quot;&gt;&lt;script&gt;alert(&#39;&amp;&#39;)&lt;/script&gt;");
-    }
+    let mut urls: Vec<String> = alive.map(|edge| edge.heartbeat.url).collect();
+    urls.sort_by_cached_key(|url| std::cmp::Reverse(Sha256::digest(format!("{id} {url}"))));
+    urls.truncate(limits::WATCH_EDGES);
+    Ok(urls)
 }

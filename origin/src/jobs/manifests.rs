@@ -28,6 +28,14 @@ pub async fn has_dash(app: &App, revision: &Revision) -> Result<bool, CatalogErr
     with(app, revision, |presentation| presentation.names().iter().any(|name| name == "manifest.mpd")).await
 }
 
+/// The names of the manifests of what is there so far.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn names(app: &App, revision: &Revision) -> Result<Vec<String>, CatalogError> {
+    with(app, revision, |presentation| presentation.names()).await
+}
+
 async fn with<T>(
     app: &App,
     revision: &Revision,
