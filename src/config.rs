@@ -3,10 +3,20 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use tidegate_origin::store::Durability;
 use tidegate_serve::telemetry::LogFormat;
 use tidegate_wire::ByteSize;
+
+/// Whether this process makes adaptive streams of videos.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Transcode {
+    /// Where ffmpeg and ffprobe are found.
+    #[default]
+    Auto,
+    /// Not here.
+    Off,
+}
 
 /// Takes resumable uploads and plays them out through edge caches, all in this one process.
 #[derive(Debug, Clone, Parser)]
@@ -35,6 +45,10 @@ pub struct Arguments {
     /// a kernel crash can lose what was acknowledged; a killed process cannot).
     #[arg(long, env = "TIDEGATE_DURABILITY", value_name = "MODE", default_value = "durable")]
     pub durability: Durability,
+    /// Turn uploaded videos into adaptive streams: where ffmpeg and ffprobe are found (auto), or not at all (off; they
+    /// wait for a worker, and play as files).
+    #[arg(long, env = "TIDEGATE_TRANSCODE", value_name = "MODE", default_value = "auto")]
+    pub transcode: Transcode,
     /// Take uploads without authentication and make them `unlisted`: for benchmarks and trusted networks.
     #[arg(long, env = "TIDEGATE_ANONYMOUS_UPLOADS")]
     pub anonymous_uploads: bool,

@@ -1,23 +1,24 @@
-//! All of Tidegate in one process, out of the same libraries as the cluster: an origin on embedded defaults, and
-//! edges in front of it on the next ports.
+//! All of Tidegate in one process, out of the same libraries as the cluster: an origin on embedded defaults, edges
+//! in front of it on the next ports, and a worker that makes adaptive streams where there is an ffmpeg.
 
 pub mod config;
 mod data_dir;
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use tidegate_edge::{Edge, EdgeConfig, OriginUrl};
 use tidegate_origin::config::{OriginConfig, Secret};
 use tidegate_origin::server::Server;
 use tidegate_serve::{Clock, Entropy, listen};
+use tidegate_transcoder::{Worker, WorkerConfig, WorkerError};
 use tidegate_wire::digest::to_hex;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Arguments;
+use crate::config::{Arguments, Transcode};
 use crate::data_dir::DataDir;
 
 /// An origin and its edges with their ports open, about to serve.
@@ -25,6 +26,8 @@ pub struct AllInOne {
     origin: Server,
     origin_url: String,
     edges: Vec<(Edge, TcpListener, String)>,
+    /// The worker, or why there is none.
+    worker: Result<Worker, String>,
     data: PathBuf,
     shutdown: CancellationToken,
     _lock: DataDir,
@@ -68,17 +71,30 @@ impl AllInOne {
             };
             edges.push((Edge::new(config, clock.clone(), entropy.clone())?, listener, url));
         }
+        let worker = match arguments.transcode {
+            Transcode::Auto => worker(&arguments.data, reachable(address), fleet_key, clock, entropy).await?,
+            Transcode::Off => Err("transcoding is off here".into()),
+        };
         let origin_url = format!("http://{host}:{}", address.port());
-        Ok(Self { origin, origin_url, edges, data: arguments.data.clone(), shutdown, _lock: lock })
+        let data = arguments.data.clone();
+        Ok(Self { origin, origin_url, edges, worker, data, shutdown, _lock: lock })
     }
 
     /// What someone who has just started it wants to know.
     pub fn welcome(&self) -> String {
-        let Self { origin_url: url, data, .. } = self;
+        let Self { origin_url: url, data, worker, .. } = self;
         let token = data.join("admin.token");
         let mut text = format!("Tidegate is running.\n\n  uploads and API  {url}\n");
         for (_, _, edge) in &self.edges {
             let _ = writeln!(text, "  edge             {edge}");
+        }
+        match worker {
+            Ok(worker) => {
+                let _ = writeln!(text, "  adaptive video   by ffmpeg {}", worker.tools().version);
+            }
+            Err(why) => {
+                let _ = writeln!(text, "  adaptive video   none, videos play as files: {why}");
+            }
         }
         let _ = writeln!(text, "  data             {}", data.display());
         let _ = writeln!(text, "  admin's token    {}\n", token.display());
@@ -92,7 +108,7 @@ impl AllInOne {
 
     /// Serves until the shutdown, then lets what runs come to its end.
     pub async fn run(self) {
-        let Self { origin, edges, shutdown, .. } = self;
+        let Self { origin, edges, worker, shutdown, .. } = self;
         let edges: Vec<_> = edges
             .into_iter()
             .map(|(edge, listener, url)| {
@@ -104,10 +120,36 @@ impl AllInOne {
                 })
             })
             .collect();
+        let worker = worker.ok().map(|worker| tokio::spawn(worker.run(None, shutdown.clone())));
         origin.run().await;
-        for edge in edges {
-            let _ = edge.await;
+        for part in edges.into_iter().chain(worker) {
+            let _ = part.await;
         }
+    }
+}
+
+/// A worker for the origin at `origin`, which reads sources where they lie. Without ffmpeg there is none, and why.
+async fn worker(
+    data: &Path,
+    origin: SocketAddr,
+    fleet_key: String,
+    clock: Clock,
+    entropy: Entropy,
+) -> anyhow::Result<Result<Worker, String>> {
+    let origin = format!("http://{origin}").parse().map_err(anyhow::Error::msg)?;
+    let config = WorkerConfig {
+        fleet_key: Some(fleet_key),
+        store: Some(data.join("blobs")),
+        scratch: Some(data.join("scratch")),
+        ..WorkerConfig::new(origin)
+    };
+    match Worker::new(config, clock, entropy).await {
+        Ok(worker) => Ok(Ok(worker)),
+        Err(WorkerError::Tools(why)) => {
+            tracing::warn!(why = %why, "videos are not made adaptive here; they play as files, and jobs wait for a worker");
+            Ok(Err(why.to_string()))
+        }
+        Err(error) => Err(error).context("the worker"),
     }
 }
 

@@ -2,12 +2,13 @@
 //!
 //! The modules follow the way of a request: `viewer` is the whole of it as one readable function, which goes through
 //! `gate` (route, rate, grant), `cache` (lookup, opening, fill), `upstream` and `response`; `pass` is the
-//! way around the cache. `fleet` follows the purge log, the keys and the heartbeat beside it.
+//! way around the cache, `ahead` what is fetched before anyone waits for it. `fleet` follows the purge log, the keys and the heartbeat beside it.
 
 pub mod config;
 pub mod limits;
 pub mod outcome;
 
+mod ahead;
 mod cache;
 mod fleet;
 mod gate;

@@ -43,6 +43,10 @@ pub const PRESS_EVICTIONS: usize = 8;
 
 /// Slices fetched ahead of a reader that goes on sequentially, within what it asked for.
 pub const READ_AHEAD_SLICES: u64 = 2;
+/// Objects fetched before anyone asked for them, at once; further ones are left to their viewers.
+pub const PREFETCHES: usize = 32;
+/// The largest object fetched before anyone asked for it.
+pub const PREFETCH_BYTES: u64 = 16 << 20;
 /// A fill whose last viewer has gone is finished if no more than this is missing, or half of it has come.
 pub const ABANDON_FINISH_BYTES: u64 = 256 << 10;
 /// Largest object kept from an origin that ignores `Range`: it can only be fetched whole.

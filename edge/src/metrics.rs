@@ -29,6 +29,8 @@ pub(crate) struct Metrics {
     pub(crate) first_byte: Histogram,
     pub(crate) fills: IntCounter,
     pub(crate) fills_abandoned: IntCounter,
+    /// Objects fetched before anyone asked for them.
+    pub(crate) prefetches: IntCounter,
     pub(crate) evictions: IntCounter,
     pub(crate) rate_limited: IntCounter,
     /// Responses that ended before their last byte, by the edge's doing.
@@ -84,6 +86,10 @@ impl Metrics {
             fills_abandoned: counter(
                 "tidegate_edge_fills_abandoned_total",
                 "Fills dropped because nobody read them any more.",
+            )?,
+            prefetches: counter(
+                "tidegate_edge_prefetches_total",
+                "Objects fetched because they come after one that was read.",
             )?,
             evictions: counter("tidegate_edge_evictions_total", "Slices evicted for want of room.")?,
             rate_limited: counter(

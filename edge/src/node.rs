@@ -8,6 +8,7 @@ use http::HeaderValue;
 use prometheus::Registry;
 use tidegate_serve::admin::Readiness;
 use tidegate_serve::{Clock, Entropy};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -33,6 +34,8 @@ pub(crate) struct Node {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) clock: Clock,
     pub(crate) entropy: Entropy,
+    /// Objects fetched before anyone asked, at once.
+    pub(crate) prefetches: Arc<Semaphore>,
     /// Fills and openings under way.
     pub(crate) tasks: TaskTracker,
     /// Cancelled when the edge has drained and what is left is to end.
@@ -72,6 +75,7 @@ impl Node {
             metrics,
             clock,
             entropy,
+            prefetches: Arc::new(Semaphore::new(limits::PREFETCHES)),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
         });

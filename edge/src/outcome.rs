@@ -24,6 +24,8 @@ pub enum Outcome {
     Revalidated,
     /// Stale, and the origin sent another.
     Refetched,
+    /// Stale, and the origin is being asked meanwhile (RFC 5861 section 3).
+    StaleWhileAsking,
     /// Stale, and the origin cannot be reached (invariant 10).
     StaleOnError,
     /// Passed on and not stored, and why.
@@ -42,13 +44,14 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every label, in the order of [`Outcome::index`].
-    pub const LABELS: [&'static str; 13] = [
+    pub const LABELS: [&'static str; 14] = [
         "hit",
         "partial",
         "miss",
         "collapsed",
         "revalidated",
         "refetched",
+        "updating",
         "stale",
         "bypass",
         "marked",
@@ -67,13 +70,14 @@ impl Outcome {
             Self::Collapsed => 3,
             Self::Revalidated => 4,
             Self::Refetched => 5,
-            Self::StaleOnError => 6,
-            Self::Bypass(_) => 7,
-            Self::Marked => 8,
-            Self::Method => 9,
-            Self::Local => 10,
-            Self::Refused(_) => 11,
-            Self::Failed(_) => 12,
+            Self::StaleWhileAsking => 6,
+            Self::StaleOnError => 7,
+            Self::Bypass(_) => 8,
+            Self::Marked => 9,
+            Self::Method => 10,
+            Self::Local => 11,
+            Self::Refused(_) => 12,
+            Self::Failed(_) => 13,
         }
     }
 
@@ -100,6 +104,9 @@ impl Outcome {
             Self::Collapsed => HeaderValue::from_static("tidegate; fwd=uri-miss; stored; collapsed"),
             Self::Revalidated => HeaderValue::from_static("tidegate; fwd=stale; fwd-status=304; stored"),
             Self::Refetched => HeaderValue::from_static("tidegate; fwd=stale; stored"),
+            Self::StaleWhileAsking => {
+                HeaderValue::from_static("tidegate; hit; detail=stale-while-revalidate")
+            }
             Self::StaleOnError => HeaderValue::from_static("tidegate; hit; detail=stale-on-error"),
             Self::Bypass(_) => self.with_detail("fwd=uri-miss"),
             Self::Marked => HeaderValue::from_static("tidegate; fwd=bypass"),
@@ -143,6 +150,7 @@ mod tests {
             (Outcome::Collapsed, "collapsed", "tidegate; fwd=uri-miss; stored; collapsed"),
             (Outcome::Revalidated, "revalidated", "tidegate; fwd=stale; fwd-status=304; stored"),
             (Outcome::Refetched, "refetched", "tidegate; fwd=stale; stored"),
+            (Outcome::StaleWhileAsking, "updating", "tidegate; hit; detail=stale-while-revalidate"),
             (Outcome::StaleOnError, "stale", "tidegate; hit; detail=stale-on-error"),
             (Outcome::Bypass(NoStoreReason::NoStore), "bypass", "tidegate; fwd=uri-miss; detail=no-store"),
             (Outcome::Marked, "marked", "tidegate; fwd=bypass"),

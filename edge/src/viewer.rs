@@ -20,7 +20,7 @@ use crate::outcome::Outcome;
 use crate::refusal::Refusal;
 use crate::response::{EdgeBody, Rendered, Rendering, cors};
 use crate::upstream::{Ask, Failure};
-use crate::{limits, pass};
+use crate::{ahead, limits, pass};
 use tidegate_serve::select;
 
 /// Answers a request. Never fails: what goes wrong is an answer too. One that came with two ideas of its own length
@@ -100,9 +100,13 @@ struct View<'a> {
 impl View<'_> {
     async fn answer(&self) -> Result<Answer, Refusal> {
         let now_s = self.node.clock.unix_s();
-        if let Some(object) = lookup::fresh(self.node, self.target, now_s) {
+        if let Some((object, outcome)) = lookup::at_hand(self.node, self.target, now_s) {
             gate::may_see(object.visibility, self.granted)?;
-            let rendering = self.rendering(object, Outcome::Hit, now_s);
+            if outcome == Outcome::StaleWhileAsking {
+                ahead::ask_again(self.node, &object, || self.ask());
+            }
+            self.prefetch(&object);
+            let rendering = self.rendering(object, outcome, now_s);
             if let Rendered::Response(response, outcome) = rendering.render(|| self.ask()).await? {
                 return Ok((response, outcome));
             }
@@ -130,6 +134,7 @@ impl View<'_> {
                 }
             };
             gate::may_see(object.visibility, self.granted)?;
+            self.prefetch(&object);
             let rendering = self.rendering(object, outcome, self.node.clock.unix_s());
             let rendered = rendering.render(|| ask.clone()).await;
             // The response has joined the fill by now.
@@ -140,6 +145,13 @@ impl View<'_> {
             }
         }
         Err(last.into())
+    }
+
+    /// A viewer who reads this will want the next one.
+    fn prefetch(&self, object: &Arc<crate::cache::object::Object>) {
+        if self.parts.method == Method::GET {
+            ahead::fetch_next(self.node, object);
+        }
     }
 
     fn rendering(

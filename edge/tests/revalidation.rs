@@ -9,6 +9,8 @@ use support::{Object, Origin, SLICE, TestEdge, cache_status, config, random_byte
 use tidegate_edge::{EdgeConfig, Forward};
 use tidegate_serve::Clock;
 use tidegate_serve::ambient::ManualClock;
+use tidegate_testkit::limits;
+use tidegate_testkit::wait::eventually_true;
 
 fn scene(cache_control: &str) -> (Origin, TestEdge, ManualClock, Object) {
     let origin = Origin::start();
@@ -80,4 +82,24 @@ fn a_crowd_at_a_stale_object_asks_once() {
         }
     });
     assert_eq!(origin.count(), 1);
+}
+
+#[test]
+fn a_stale_object_is_given_out_while_the_origin_is_asked_once() {
+    let (origin, edge, hand, object) = scene("max-age=1, stale-while-revalidate=10");
+    assert_eq!(edge.get("/list").status, 200);
+    hand.advance(Duration::from_secs(2));
+    let new = random_bytes(2, SLICE);
+    let newer =
+        Object::new(new.clone(), "two").field("cache-control", "max-age=1, stale-while-revalidate=10");
+    origin.put("/list", newer);
+    origin.forget_asked();
+    let answer = edge.get("/list").expect(200);
+    assert_eq!(cache_status(&answer), "tidegate; hit; detail=stale-while-revalidate");
+    assert!(answer.body == object.bytes && answer.number("age") == Some(2));
+    eventually_true("the new object", limits::REQUEST, || edge.get("/list").body == new);
+    assert_eq!(origin.count(), 1);
+    // Past what the origin allows a viewer waits again.
+    hand.advance(Duration::from_secs(11));
+    assert_eq!(cache_status(&edge.get("/list")), "tidegate; fwd=stale; fwd-status=304; stored");
 }

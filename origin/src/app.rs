@@ -105,6 +105,10 @@ pub struct App {
     pub grants: GrantKeys,
     /// Upload requests at work, which run to their end whatever becomes of their connections.
     pub tasks: TaskTracker,
+    /// When it was started, in milliseconds since 1970.
+    pub started_at: u64,
+    /// Held while it is decided who gets a job.
+    pub claims: tokio::sync::Mutex<()>,
     /// SHA-256 of the fleet key.
     fleet_key: Option<[u8; 32]>,
 }
@@ -136,6 +140,7 @@ impl App {
             throttle: Throttle::new(clock.clone()),
             fleet_key: fleet_key.map(|key| secret::hash(key.reveal())),
             readiness: Readiness::new(),
+            started_at: clock.unix_ms(),
             config,
             clock,
             entropy,
@@ -147,6 +152,7 @@ impl App {
             files,
             passwords,
             tasks: TaskTracker::new(),
+            claims: tokio::sync::Mutex::new(()),
         });
         first::make_admin(&app).await?;
         Ok(app)
@@ -200,7 +206,11 @@ impl App {
             return;
         }
         if let Err(error) = trees::done(&self.catalog, path).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, tree.path = path, "tree_removal.not_noted");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                tree.path = path,
+                "tree_removal.not_noted"
+            );
         }
     }
 }

@@ -128,6 +128,9 @@ pub struct OriginConfig {
     /// of a box of 16 to 9, upright for upright video, that the picture fits into; nothing is scaled up.
     #[arg(long, env = "TIDEGATE_LADDER", value_name = "LADDER", default_value = Ladder::DEFAULT)]
     pub ladder: Ladder,
+    /// Seconds after which a worker that has not been heard of has lost its job.
+    #[arg(long, env = "TIDEGATE_JOB_LEASE", value_name = "SECONDS", default_value_t = limits::JOB_LEASE_S, value_parser = clap::value_parser!(u32).range(2..=3600))]
+    pub job_lease: u32,
     /// Base URL clients reach this origin under, when it is not the one they use in their requests: behind a proxy
     /// that ends TLS, for instance.
     #[arg(long, env = "TIDEGATE_PUBLIC_URL", value_name = "URL", value_parser = parse_public_url)]
@@ -174,6 +177,7 @@ impl OriginConfig {
             max_upload: ByteSize(limits::MAX_UPLOAD_BYTES),
             upload_expiry_days: limits::UPLOAD_EXPIRY_DAYS,
             ladder: Ladder::default(),
+            job_lease: limits::JOB_LEASE_S,
             public_url: None,
             trusted_proxies: Vec::new(),
             anonymous_uploads: false,

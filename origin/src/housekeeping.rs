@@ -20,7 +20,8 @@ pub async fn run(app: Arc<App>) {
     tokio::join!(
         every(&app, limits::READINESS_EVERY, || look_after(&app)),
         every(&app, limits::GRANT_KEYS_REFRESH, || refresh_keys(&app)),
-        every(&app, limits::JOB_SWEEP_EVERY, || look_after_jobs(&app)),
+        every(&app, limits::JOB_SWEEP_EVERY, || take_jobs_back(&app)),
+        every(&app, limits::JOB_COUNT_EVERY, || count_jobs(&app)),
         every(&app, limits::HOUSEKEEPING_EVERY, || tidy(&app)),
     );
 }
@@ -49,15 +50,16 @@ async fn refresh_keys(app: &App) {
     }
 }
 
-/// Takes back jobs whose workers are gone, and counts what there is to do.
-async fn look_after_jobs(app: &App) {
-    let work = async {
-        sweep::take_back(app).await?;
-        app.metrics.jobs.count(&job_rows::counts(&app.catalog).await?);
-        Ok::<_, CatalogError>(())
-    };
-    if let Err(error) = work.await {
+async fn take_jobs_back(app: &App) {
+    if let Err(error) = sweep::take_back(app).await {
         tracing::warn!(error = &error as &dyn std::error::Error, "jobs.sweep_failed");
+    }
+}
+
+async fn count_jobs(app: &App) {
+    match job_rows::counts(&app.catalog).await {
+        Ok(counts) => app.metrics.jobs.count(&counts),
+        Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "jobs.not_counted"),
     }
 }
 

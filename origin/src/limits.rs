@@ -264,8 +264,8 @@ pub const TILE_LEAST_MS: u64 = 1000;
 
 // Transcoding: the queue
 
-/// An attempt of which nothing was heard for so long is given up.
-pub const JOB_LEASE: Duration = Duration::from_secs(30);
+/// An attempt of which nothing was heard for so long, in seconds, is given up, unless configured otherwise.
+pub const JOB_LEASE_S: u32 = 30;
 /// An attempt is to end itself when its progress stands still for so long.
 pub const JOB_STALL: Duration = Duration::from_secs(60);
 /// Attempts of a job that may fail in a passing way, or with their worker, before it is given up.
@@ -280,6 +280,8 @@ pub const CLAIM_WAIT: Duration = Duration::from_secs(60);
 pub const CLAIM_RECHECK: Duration = Duration::from_secs(2);
 /// How often leases that have run out are looked for.
 pub const JOB_SWEEP_EVERY: Duration = Duration::from_secs(2);
+/// How often jobs are counted for metrics.
+pub const JOB_COUNT_EVERY: Duration = Duration::from_secs(10);
 /// Overdue jobs taken back in one round.
 pub const JOBS_PER_SWEEP: u32 = 100;
 /// Sources a worker may say it holds.

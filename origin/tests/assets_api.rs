@@ -27,6 +27,13 @@ async fn an_asset_is_shown_as_documented() {
             "content_type": "video/mp4",
             "visibility": "unlisted",
             "created_at": "2023-11-14T22:13:20.123Z",
+            "state": "uploaded",
+            "duration_s": null,
+            "width": null,
+            "height": null,
+            "error": null,
+            "encrypted": false,
+            "playback": { "hls": null, "dash": null, "poster": null, "storyboard": null },
         })
     );
 }

@@ -222,6 +222,11 @@ async fn removals_wait_until_they_are_done(database: Database) {
     assert_eq!(removals::list(&catalog, 31, 1).await.unwrap(), [removal(2)]);
     removals::done(&catalog, asset_id(2)).await.unwrap();
     assert_eq!(removals::list(&catalog, 31, 10).await.unwrap(), [removal(3), removal(1)]);
+    let mut tx = catalog.begin().await.unwrap();
+    assert!(removals::withdraw(&mut tx, asset_id(3)).await.unwrap());
+    assert!(!removals::withdraw(&mut tx, asset_id(3)).await.unwrap(), "it may have been carried out");
+    tx.commit().await.unwrap();
+    assert_eq!(removals::list(&catalog, 31, 10).await.unwrap(), [removal(1)]);
 }
 
 async fn trimming_drops_a_front_and_says_so(database: Database) {

@@ -8,7 +8,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use support::api::{As, Origin, SECOND};
-use support::worker::{beat, claim, claimed, do_all, done, part, probed, put, source_info, store_part, upload};
+use support::worker::{
+    beat, claim, claimed, do_all, done, part, probed, put, source_info, store_part, upload,
+};
 use tidegate_origin::{housekeeping, limits};
 use tidegate_wire::job::Report;
 

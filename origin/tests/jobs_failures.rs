@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -12,6 +14,8 @@ use support::api::{As, Origin, SECOND};
 use support::worker::{beat, claim, claimed, do_all, end, fail, jobs, probed, shown, source_info, upload};
 use tidegate_origin::limits;
 use tidegate_wire::job::{Ending, Work};
+
+const JOB_LEASE: Duration = Duration::from_secs(limits::JOB_LEASE_S as u64);
 
 on_both_engines! {
     a_pause_is_kept_in_the_catalogue_and_grows,
@@ -51,7 +55,10 @@ async fn a_pause_is_kept_in_the_catalogue_and_grows(database: Database) {
     }
     assert!(claim(&origin).await.is_none());
     let seen = shown(&origin, &ada, id).await;
-    assert_eq!((&seen["state"], &seen["error"]["message"]), (&json!("failed"), &json!("A failure of a test.")));
+    assert_eq!(
+        (&seen["state"], &seen["error"]["message"]),
+        (&json!("failed"), &json!("A failure of a test."))
+    );
 }
 
 async fn what_fails_for_good_takes_its_revision_along_until_it_is_taken_up_again(database: Database) {
@@ -115,7 +122,7 @@ async fn a_job_that_loses_every_worker_is_given_up() {
     let id = upload(&origin, &ada, "video/mp4").await;
     for attempt in 1..=limits::JOB_ATTEMPTS {
         assert_eq!(claimed(&origin).await.attempt, attempt);
-        origin.hand.advance(limits::JOB_LEASE + SECOND);
+        origin.hand.advance(JOB_LEASE + SECOND);
     }
     assert!(claim(&origin).await.is_none());
     assert_eq!(shown(&origin, &ada, id).await["error"]["code"], "worker_lost");
@@ -145,7 +152,8 @@ async fn what_does_not_move_says_why() {
     origin.get(&As::Nobody, "/api/v1/jobs").await.expect_problem(401, "authentication_required");
     let (mut seen, mut cursor) = (Vec::new(), String::new());
     loop {
-        let page = origin.get(&origin.admin(), &format!("/api/v1/jobs?limit=2{cursor}")).await.expect(200).json();
+        let page =
+            origin.get(&origin.admin(), &format!("/api/v1/jobs?limit=2{cursor}")).await.expect(200).json();
         seen.extend(page["jobs"].as_array().unwrap().iter().map(|job| job["id"].clone()));
         let Some(next) = page["next_cursor"].as_str() else { break };
         cursor = format!("&cursor={next}");

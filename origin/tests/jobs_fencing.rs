@@ -4,14 +4,18 @@
 
 mod support;
 
+use std::time::Duration;
 
 use serde_json::json;
 use support::api::{As, Origin, SECOND};
 use support::worker::{
-    beat, claim, claimed, do_all, do_job, done, end, fail, part, probed, put, shown, source_info, store_part, upload,
+    beat, claim, claimed, do_all, do_job, done, end, fail, part, probed, put, shown, source_info, store_part,
+    upload,
 };
 use tidegate_origin::{housekeeping, limits};
 use tidegate_wire::job::{Claim, Ending, Report};
+
+const JOB_LEASE: Duration = Duration::from_secs(limits::JOB_LEASE_S as u64);
 
 /// An origin with a video that has been probed.
 async fn probed_origin() -> (Origin, As, tidegate_wire::AssetId) {
@@ -23,7 +27,7 @@ async fn probed_origin() -> (Origin, As, tidegate_wire::AssetId) {
 }
 
 fn after_the_lease(origin: &Origin) {
-    origin.hand.advance(limits::JOB_LEASE + SECOND);
+    origin.hand.advance(JOB_LEASE + SECOND);
 }
 
 #[tokio::test]
@@ -66,7 +70,7 @@ async fn an_attempt_that_was_given_away_is_refused_whatever_it_says() {
 async fn a_heartbeat_keeps_the_lease_and_so_does_every_file() {
     let (origin, _, _) = probed_origin().await;
     let held = claimed(&origin).await;
-    let most_of_it = limits::JOB_LEASE - SECOND;
+    let most_of_it = JOB_LEASE - SECOND;
     for n in 0..3 {
         origin.hand.advance(most_of_it);
         beat(&origin, &held, 0.1, vec![]).await.expect(204);
@@ -91,7 +95,8 @@ async fn a_player_does_not_see_the_end_come_nearer_when_a_worker_is_lost() {
     assert_eq!((again.job, again.attempt), (lowest.job, 2));
     let listed = async || {
         let media = origin.get(&ada, &format!("/media/{id}/1/v360.m3u8")).await.expect(200).text;
-        let mut lines: Vec<_> = media.lines().filter(|line| line.ends_with(".m4s")).map(str::to_owned).collect();
+        let mut lines: Vec<_> =
+            media.lines().filter(|line| line.ends_with(".m4s")).map(str::to_owned).collect();
         (lines.len(), lines.pop().unwrap())
     };
     for (segments, expected) in [(1, (2, "2-1/v360/00001.m4s")), (2, (2, "2-2/v360/00001.m4s"))] {
@@ -100,6 +105,21 @@ async fn a_player_does_not_see_the_end_come_nearer_when_a_worker_is_lost() {
         beat(&origin, &again, 0.5, vec![grown]).await.expect(204);
         assert_eq!(listed().await, (expected.0, expected.1.to_owned()), "{segments}");
     }
+}
+
+#[tokio::test]
+async fn a_worker_that_outlived_its_origin_keeps_its_job() {
+    let (origin, ada, _) = probed_origin().await;
+    let held = claimed(&origin).await;
+    origin.shutdown.cancel();
+    let away = JOB_LEASE * 3;
+    let again = Origin::start_at(origin.folder.clone(), away).await;
+    let other = claimed(&again).await;
+    assert_ne!(other.job, held.job, "nobody could have heard of it");
+    beat(&again, &held, 0.5, vec![]).await.expect(204);
+    again.hand.advance(JOB_LEASE + SECOND);
+    assert_eq!(claimed(&again).await.job, held.job, "but now somebody would have");
+    assert_eq!(support::worker::jobs(&again, &ada).await[1]["attempts"], 2);
 }
 
 #[tokio::test]
@@ -159,8 +179,18 @@ async fn files_are_stored_once_below_their_attempt_and_nowhere_else() {
     let stored = origin.get(&As::Fleet, &format!("/media/{id}/1/2-1/v360/init.mp4")).await.expect(200);
     assert_eq!(stored.text, "bytes");
     for path in [
-        "..%2f..%2f..%2fescaped", "%2e%2e/escaped", ".hidden", "a/.hidden", "A.mp4", "a%00b", "a/b/c/d", "a//b",
-        "a%20b", "v360/", "%2fetc%2fpasswd", "a%5cb",
+        "..%2f..%2f..%2fescaped",
+        "%2e%2e/escaped",
+        ".hidden",
+        "a/.hidden",
+        "A.mp4",
+        "a%00b",
+        "a/b/c/d",
+        "a//b",
+        "a%20b",
+        "v360/",
+        "%2fetc%2fpasswd",
+        "a%5cb",
     ] {
         let answer = put(&origin, &job, path, "x").await;
         assert!(matches!(answer.status.as_u16(), 404 | 422), "{path}: {answer:?}");

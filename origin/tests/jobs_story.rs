@@ -50,7 +50,10 @@ async fn a_video_becomes_playable_with_its_first_segments_and_ready_with_its_pac
     assert!(claim(&origin).await.is_none(), "nothing else is known yet");
     probed(&origin, &probe, with_subtitles(source_info(10_000))).await;
     let seen = state("processing").await;
-    assert_eq!((&seen["duration_s"], &seen["width"], &seen["height"]), (&json!(10.0), &json!(1920), &json!(1080)));
+    assert_eq!(
+        (&seen["duration_s"], &seen["width"], &seen["height"]),
+        (&json!(10.0), &json!(1920), &json!(1080))
+    );
 
     // The lowest rung and the sound come first.
     let (lowest, sound) = (claimed(&origin).await, claimed(&origin).await);

@@ -146,16 +146,19 @@ async fn accounts_share_by_work_and_not_by_jobs(database: Database) {
 async fn within_an_account_class_goes_first_then_short_before_long_then_first_come(database: Database) {
     let catalog = database.connect().await;
     let with = |n, class, length_ms, created_at| NewJob { class, length_ms, created_at, ..job(n, "a") };
-    add(&catalog, [
-        with(0, 4, 1, 1),
-        with(1, 1, 90_000, 1),
-        with(2, 1, 10_000, 9),
-        with(3, 3, 10_000, 1),
-        with(4, 0, 0, 9),
-        with(5, 1, 10_000, 8),
-        with(6, 2, 10_000, 1),
-        with(7, 1, 10_000, 8),
-    ])
+    add(
+        &catalog,
+        [
+            with(0, 4, 1, 1),
+            with(1, 1, 90_000, 1),
+            with(2, 1, 10_000, 9),
+            with(3, 3, 10_000, 1),
+            with(4, 0, 0, 9),
+            with(5, 1, 10_000, 8),
+            with(6, 2, 10_000, 1),
+            with(7, 1, 10_000, 8),
+        ],
+    )
     .await;
     let mut order = Vec::new();
     while let Some(job) = claim(&catalog).await {
@@ -166,11 +169,14 @@ async fn within_an_account_class_goes_first_then_short_before_long_then_first_co
 
 async fn a_worker_gets_no_job_it_has_no_room_for(database: Database) {
     let catalog = database.connect().await;
-    add(&catalog, [
-        NewJob { needs_bytes: 500, ..job(0, "a") },
-        NewJob { needs_bytes: 500, revision: id(2), ..job(1, "a") },
-        NewJob { needs_bytes: 100, class: 4, ..job(2, "a") },
-    ])
+    add(
+        &catalog,
+        [
+            NewJob { needs_bytes: 500, ..job(0, "a") },
+            NewJob { needs_bytes: 500, revision: id(2), ..job(1, "a") },
+            NewJob { needs_bytes: 100, class: 4, ..job(2, "a") },
+        ],
+    )
     .await;
     let holds = [asset_id(9), asset_id(2)];
     let small = Asker { worker: "small", scratch_free_bytes: 100, holds: &holds };
@@ -194,11 +200,14 @@ async fn a_job_rests_until_its_time(database: Database) {
 async fn a_job_is_ready_when_the_last_one_it_waits_for_is_done(database: Database) {
     let catalog = database.connect().await;
     let unblocks = Some(uuid(9));
-    add(&catalog, [
-        NewJob { unblocks, ..job(0, "a") },
-        NewJob { unblocks, ..job(1, "a") },
-        NewJob { missing: 2, ..job(9, "a") },
-    ])
+    add(
+        &catalog,
+        [
+            NewJob { unblocks, ..job(0, "a") },
+            NewJob { unblocks, ..job(1, "a") },
+            NewJob { missing: 2, ..job(9, "a") },
+        ],
+    )
     .await;
     for expected in [JobState::Waiting, JobState::Ready] {
         let done = claim(&catalog).await.unwrap();
@@ -227,7 +236,10 @@ async fn an_attempt_that_does_not_have_the_job_changes_nothing(database: Databas
     assert!(!leave(&catalog, &first, &leaving(JobState::Done, Ended::Done)).await);
     assert!(queue::beat(&catalog, uuid(0), 2, None, 110, 140).await.unwrap());
     let error = Some(("code", "sentence", "log"));
-    assert!(leave(&catalog, &second, &Leaving { error, failures: 1, ..leaving(JobState::Failed, Ended::Failed) }).await);
+    assert!(
+        leave(&catalog, &second, &Leaving { error, failures: 1, ..leaving(JobState::Failed, Ended::Failed) })
+            .await
+    );
     let job = jobs::get(&catalog, uuid(0)).await.unwrap().unwrap();
     assert_eq!((job.state, job.failures, job.lease_until), (JobState::Failed, 1, None));
     assert_eq!((job.error.unwrap().1.as_str(), job.log.as_deref()), ("sentence", Some("log")));
@@ -239,7 +251,9 @@ async fn what_is_cancelled_can_be_taken_up_again(database: Database) {
     add(&catalog, [NewJob { revision: id(2), missing: 1, ..job(4, "b") }]).await;
     let (done, failed) = (claim(&catalog).await.unwrap(), claim(&catalog).await.unwrap());
     assert!(leave(&catalog, &done, &leaving(JobState::Done, Ended::Done)).await);
-    assert!(leave(&catalog, &failed, &Leaving { failures: 5, ..leaving(JobState::Failed, Ended::Failed) }).await);
+    assert!(
+        leave(&catalog, &failed, &Leaving { failures: 5, ..leaving(JobState::Failed, Ended::Failed) }).await
+    );
     let running = claim(&catalog).await.unwrap();
     let mut tx = catalog.begin().await.unwrap();
     queue::cancel(&mut tx, id(1), 300).await.unwrap();
@@ -324,7 +338,10 @@ async fn a_revision_reads_back_and_goes_with_all_it_has(database: Database) {
 
     assert!(revisions::get(&catalog, id(1)).await.unwrap().unwrap() == revision);
     assert!(revisions::newest(&catalog, asset_id(1)).await.unwrap().unwrap() == revision);
-    assert_eq!(revisions::of_assets(&catalog, &[asset_id(1), asset_id(2), asset_id(3)]).await.unwrap().len(), 2);
+    assert_eq!(
+        revisions::of_assets(&catalog, &[asset_id(1), asset_id(2), asset_id(3)]).await.unwrap().len(),
+        2
+    );
     assert_eq!(tracks::list(&catalog, id(1)).await.unwrap(), [part("a0", 0), longer, part("a1", 0)]);
     let path = published::get(&catalog, id(1), "poster.jpg").await.unwrap();
     assert_eq!(path.as_deref(), Some("4-2/poster.jpg"));
@@ -356,9 +373,13 @@ async fn jobs_are_listed_by_account_and_counted(database: Database) {
     assert_eq!(list(None, None, 9).await, [4, 3, 2, 1, 0]);
     claim(&catalog).await.unwrap();
     let counts = jobs::counts(&catalog).await.unwrap();
-    let many = |state| counts.iter().find(|(kind, of, _)| kind == "probe" && *of == state).map(|found| found.2);
+    let many =
+        |state| counts.iter().find(|(kind, of, _)| kind == "probe" && *of == state).map(|found| found.2);
     assert_eq!(many(JobState::Ready), Some(3));
-    assert_eq!((many(JobState::Running), many(JobState::Waiting), many(JobState::Done)), (Some(1), Some(1), None));
+    assert_eq!(
+        (many(JobState::Running), many(JobState::Waiting), many(JobState::Done)),
+        (Some(1), Some(1), None)
+    );
     assert!(queue::forget_shares(&catalog).await.unwrap() <= 1);
 }
 
@@ -369,8 +390,14 @@ async fn workers_are_remembered_for_a_while(database: Database) {
     workers::seen(&catalog, "one", 5, 10).await.unwrap();
     workers::seen(&catalog, "two", 7, 10).await.unwrap();
     workers::seen(&catalog, "two", 3, 20).await.unwrap();
-    assert_eq!(workers::around(&catalog, 10).await.unwrap(), Around { workers: 2, room_bytes: 5, running: 0 });
-    assert_eq!(workers::around(&catalog, 11).await.unwrap(), Around { workers: 1, room_bytes: 3, running: 0 });
+    assert_eq!(
+        workers::around(&catalog, 10).await.unwrap(),
+        Around { workers: 2, room_bytes: 5, running: 0 }
+    );
+    assert_eq!(
+        workers::around(&catalog, 11).await.unwrap(),
+        Around { workers: 1, room_bytes: 3, running: 0 }
+    );
     assert_eq!(workers::forget(&catalog, 20).await.unwrap(), 1);
 }
 

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::http::{Request, Response};
 use crate::process::{Process, metric};
 use crate::tus::Tus;
-use crate::wait::eventually;
+use crate::wait::{eventually, eventually_or};
 use crate::{Postgres, Redis, limits, ports};
 
 /// What keeps the record and the leases: the two columns of the design, on which the same tests hold.
@@ -110,6 +110,20 @@ impl Scene {
         Service::start("tidegate-edge", &arguments)
     }
 
+    /// Starts a worker that makes adaptive streams for the origin at this address; it reads sources where they lie.
+    ///
+    /// # Panics
+    /// When it is not ready in time.
+    pub fn worker(&self, origin: SocketAddr, more: &[&str]) -> Worker {
+        let (origin, admin) = (format!("http://{origin}"), ports::free_addr());
+        let (store, admin_listen) =
+            (self.folder.path().join("blobs").display().to_string(), admin.to_string());
+        let mut arguments = vec!["--origin", &*origin, "--fleet-key", FLEET_KEY, "--store", &store];
+        arguments.extend(["--admin-listen", &admin_listen]);
+        arguments.extend(more);
+        Worker { admin, process: Process::start("tidegate-transcoder", &arguments, admin, "/readyz") }
+    }
+
     /// The API of an origin, with the admin's token.
     ///
     /// # Panics
@@ -125,6 +139,15 @@ impl Scene {
     pub fn tus(&self, origin: SocketAddr) -> Tus {
         Tus::new(origin, self.token())
     }
+}
+
+/// A worker.
+#[derive(Debug)]
+pub struct Worker {
+    /// Where its metrics are.
+    pub admin: SocketAddr,
+    /// The process.
+    pub process: Process,
 }
 
 /// An origin or an edge.
@@ -194,6 +217,24 @@ impl Api {
         eventually("the upload to become an asset", limits::START, || {
             let answer = request.try_send(self.addr).ok()?;
             (answer.status == 200).then(|| answer.json())
+        })
+    }
+
+    /// An asset as soon as its state is one of these.
+    ///
+    /// # Panics
+    /// When that does not come in time.
+    pub fn asset_in_state(&self, id: &str, states: &[&str]) -> Value {
+        let request = self.request("GET", &format!("/assets/{id}"));
+        let mut last = Value::Null;
+        let found = eventually_or(limits::RUN, || {
+            let answer = request.try_send(self.addr).ok().filter(|answer| answer.status == 200)?;
+            last = answer.json();
+            states.iter().any(|state| last["state"] == **state).then(|| last.clone())
+        });
+        found.unwrap_or_else(|| {
+            let jobs = self.request("GET", "/jobs").try_send(self.addr).map(|answer| answer.text());
+            panic!("waited in vain for {states:?} of {last:#}\n{jobs:?}")
         })
     }
 

@@ -69,6 +69,45 @@ fn kept(name: &str, make: impl FnOnce(&Path)) -> PathBuf {
     path
 }
 
+/// A file made by ffmpeg from these words, kept under `name` in cargo's target folder.
+///
+/// # Panics
+/// When ffmpeg is not installed or fails.
+pub fn made(name: &str, words: &str) -> PathBuf {
+    let folder = binaries::target_folder().join("tmp").join("sources");
+    // Another recipe is another file.
+    let recipe = blake3::hash(words.as_bytes()).to_hex();
+    let path = folder.join(format!("{}-{name}", &recipe[..8]));
+    if !path.exists() {
+        std::fs::create_dir_all(&folder).expect("a folder for the video");
+        // Under a name of its own until it is whole: others may be making it too.
+        let own =
+            tempfile::Builder::new().prefix("making-").tempdir_in(&folder).expect("a folder to make it in");
+        let unfinished = own.path().join(name);
+        Recipe::new("ffmpeg")
+            .configure(|command| {
+                command.args(["-nostdin", "-hide_banner", "-loglevel", "error", "-y"]);
+                command.args(words.split_whitespace()).arg(&unfinished);
+            })
+            .run();
+        std::fs::rename(&unfinished, &path).expect("keeping the video");
+    }
+    path
+}
+
+/// What ffprobe says of a file or an address, one line an entry.
+///
+/// # Panics
+/// When ffprobe is not installed or fails.
+pub fn ffprobe(what: &str, words: &str) -> Vec<String> {
+    let said = Recipe::new("ffprobe")
+        .args(["-v", "error", "-of", "csv=p=0"])
+        .args(words.split_whitespace())
+        .args([what])
+        .run();
+    said.lines().map(|line| line.trim_end_matches(',').to_owned()).filter(|line| !line.is_empty()).collect()
+}
+
 fn make(path: &Path) {
     let picture = format!("testsrc2=size=640x360:rate=25:duration={SECONDS},noise=alls=40:allf=t");
     let tone = format!("sine=frequency=440:duration={SECONDS}");

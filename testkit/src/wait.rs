@@ -8,13 +8,20 @@ use crate::limits;
 ///
 /// # Panics
 /// When `limit` is over, with `what` was waited for.
-pub fn eventually<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Option<T>) -> T {
+pub fn eventually<T>(what: &str, limit: Duration, probe: impl FnMut() -> Option<T>) -> T {
+    eventually_or(limit, probe).unwrap_or_else(|| panic!("waited {limit:?} for {what}"))
+}
+
+/// The same for who has more to say when it does not come.
+pub fn eventually_or<T>(limit: Duration, mut probe: impl FnMut() -> Option<T>) -> Option<T> {
     let deadline = Instant::now() + limit;
     loop {
         if let Some(found) = probe() {
-            return found;
+            return Some(found);
         }
-        assert!(Instant::now() < deadline, "waited {limit:?} for {what}");
+        if Instant::now() >= deadline {
+            return None;
+        }
         std::thread::sleep(limits::POLL);
     }
 }

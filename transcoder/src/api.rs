@@ -196,7 +196,13 @@ fn backoff(failures: u32) -> Duration {
 
 #[allow(clippy::needless_pass_by_value, reason = "it stands in map_err")]
 fn away(error: reqwest::Error) -> CallError {
-    CallError::Away(error.without_url().to_string())
+    CallError::Away(cause(&error))
+}
+
+/// The innermost cause: that the connection was refused says more than that sending failed.
+fn cause(error: &dyn std::error::Error) -> String {
+    let innermost = std::iter::successors(error.source(), |error| error.source()).last();
+    innermost.map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 /// Sorts answers: which are good, which heal, which do not.

@@ -31,9 +31,8 @@ impl Attempt {
     /// Stores a file under the attempt's directory.
     pub(crate) async fn store(&self, path: &str, body: Bytes) -> Result<(), Fault> {
         let size_bytes = body.len() as u64;
-        let stored = self.worker.api.store(self.claim.job, self.claim.attempt, path, body).await;
-        self.pulse.moved();
-        stored.map_err(CallError::into_fault)?;
+        let storing = self.worker.api.store(self.claim.job, self.claim.attempt, path, body);
+        self.pulse.waiting(storing).await.map_err(CallError::into_fault)?;
         self.worker.metrics.stored_bytes.inc_by(size_bytes);
         Ok(())
     }

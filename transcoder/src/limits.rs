@@ -105,6 +105,9 @@ pub const RATE_MAX: f64 = 60.5;
 
 // Encoding
 
+/// Seconds of a track at most: a timestamp in the next year would fill it with copies of one picture.
+pub const TRACK_S: u32 = 24 * 3600;
+
 /// libx264's preset, unless configured otherwise.
 pub const PRESET: &str = "veryfast";
 /// The highest rate over the length of the decoder's buffer, as a multiple of the rung's.

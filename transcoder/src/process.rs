@@ -140,6 +140,8 @@ fn restrict(pid: Option<Pid>, allowance: Allowance) -> io::Result<()> {
     }
     set(Resource::As, allowance.memory_bytes)?;
     set(Resource::Core, 0)?;
+    // What it makes goes through pipes and sockets: it has no business writing files.
+    set(Resource::Fsize, 0)?;
     if let Some(seconds) = allowance.cpu_s {
         set(Resource::Cpu, seconds)?;
     }

@@ -42,6 +42,17 @@ impl Pulse {
         self.state().moved = Instant::now();
     }
 
+    /// Waits for someone else, who has time-outs of his own: the attempt does not count as standing still meanwhile.
+    pub(crate) async fn waiting<T>(&self, other: impl Future<Output = T>) -> T {
+        tokio::pin!(other);
+        loop {
+            tokio::select! {
+                done = &mut other => return done,
+                () = sleep(limits::STALL_LOOKS) => self.moved(),
+            }
+        }
+    }
+
     /// So much is done, 0 to 1. It does not go back.
     pub(crate) fn done(&self, done: f64) {
         let mut state = self.state();

@@ -15,7 +15,6 @@ use tidegate_wire::job::Source;
 use crate::api::Api;
 use crate::config::{ConfigError, WorkerConfig};
 use crate::failure::{Fault, local};
-use crate::limits;
 use crate::pulse::Pulse;
 
 use scratch::{Kept, Scratch};
@@ -74,7 +73,8 @@ impl Sources {
             return Ok(Lent { path: path.clone(), kept: None });
         }
         let kept = self.scratch.keep(asset, source.size_bytes)?;
-        let mut state = waiting(kept.state(), pulse).await;
+        // Another job may be fetching it, which is watched for getting on.
+        let mut state = pulse.waiting(kept.state()).await;
         if !state.is_whole() {
             let fetched = match stored {
                 Some(parts) => state.copy(&parts, source, pulse).await,
@@ -124,17 +124,6 @@ impl Sources {
     /// Removes what has not been used for long.
     pub(crate) fn sweep(&self) {
         self.scratch.sweep();
-    }
-}
-
-/// Waits for another job that fetches the same. That one is watched for getting on, so this one does not stand still.
-async fn waiting<T>(others: impl Future<Output = T>, pulse: &Pulse) -> T {
-    tokio::pin!(others);
-    loop {
-        tokio::select! {
-            done = &mut others => return done,
-            () = tokio::time::sleep(limits::STALL_LOOKS) => pulse.moved(),
-        }
     }
 }
 

@@ -86,6 +86,27 @@ async fn a_worker_that_stops_gives_its_jobs_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_is_killed_leaves_no_encoder_behind() {
+    let dir = temporary();
+    let origin = Origin::start(dir.path()).await;
+    let mut worker = std::process::Command::new(env!("CARGO_BIN_EXE_tidegate-transcoder"))
+        .args(["--origin", &origin.url, "--slots", "1", "--store"])
+        .arg(dir.path())
+        .env("TIDEGATE_FLEET_KEY", support::FLEET_KEY)
+        .env("TMPDIR", dir.path())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let (source, job) = long_job(&origin, dir.path()).await;
+    let claim = origin.give(&source, job);
+    encoding(&origin, &claim).await;
+    assert!(processes(&source) > 0);
+    worker.kill().unwrap();
+    worker.wait().unwrap();
+    nothing_runs(&source).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_encoder_that_stands_still_is_ended_with_all_of_its_group() {
     let dir = temporary();
     let origin = Origin::start(dir.path()).await;

@@ -69,6 +69,8 @@ pub(crate) struct Freshness {
     pub(crate) always_ask: bool,
     /// `must-revalidate` and the like: never used stale, also when the origin is away.
     pub(crate) strict: bool,
+    /// For how long past its lifetime it may be used while the origin is being asked (RFC 5861 section 3).
+    pub(crate) while_asking_s: u64,
 }
 
 impl Freshness {
@@ -80,6 +82,13 @@ impl Freshness {
     /// Whether it may be used without asking the origin.
     pub(crate) fn is_fresh(&self, now_s: u64) -> bool {
         !self.always_ask && self.age_s(now_s) < self.lifetime_s
+    }
+
+    /// Whether it may be used now if the origin is asked at the same time.
+    pub(crate) fn is_usable_while_asking(&self, now_s: u64) -> bool {
+        !self.strict
+            && !self.always_ask
+            && self.age_s(now_s) < self.lifetime_s.saturating_add(self.while_asking_s)
     }
 
     /// Whether it may be used when the origin cannot be asked (RFC 9111 section 4.2.4).
@@ -100,6 +109,7 @@ struct Directives {
     proxy_revalidate: bool,
     max_age: Option<u64>,
     s_maxage: Option<u64>,
+    stale_while_revalidate: Option<u64>,
 }
 
 /// The moments around a response that its age is reckoned from.
@@ -200,6 +210,7 @@ fn lifetime(
         lifetime_s,
         always_ask: directives.no_cache,
         strict: directives.must_revalidate || directives.proxy_revalidate || directives.s_maxage.is_some(),
+        while_asking_s: directives.stale_while_revalidate.unwrap_or(0),
     })
 }
 
@@ -231,6 +242,7 @@ impl Directives {
     fn note(&mut self, name: &str, argument: Option<&str>) {
         // A bad number means stale, and of two the smaller holds (RFC 9111 section 4.2.1).
         let seconds = || argument.and_then(delta_seconds).unwrap_or(0);
+        let smaller = |old: Option<u64>| Some(old.map_or(seconds(), |old| old.min(seconds())));
         match name {
             "no-store" => self.no_store = true,
             "no-cache" => self.no_cache = true,
@@ -238,8 +250,9 @@ impl Directives {
             "public" => self.public = true,
             "must-revalidate" => self.must_revalidate = true,
             "proxy-revalidate" => self.proxy_revalidate = true,
-            "max-age" => self.max_age = Some(self.max_age.map_or(seconds(), |old| old.min(seconds()))),
-            "s-maxage" => self.s_maxage = Some(self.s_maxage.map_or(seconds(), |old| old.min(seconds()))),
+            "max-age" => self.max_age = smaller(self.max_age),
+            "s-maxage" => self.s_maxage = smaller(self.s_maxage),
+            "stale-while-revalidate" => self.stale_while_revalidate = smaller(self.stale_while_revalidate),
             _ => {}
         }
     }
@@ -366,6 +379,22 @@ mod tests {
         assert_eq!(stored.initial_age_s, 30, "the apparent age of 30 is above 20 + 2");
         assert_eq!(stored.age_s(NOW + 5), 35);
         assert!(stored.is_fresh(NOW + 29) && !stored.is_fresh(NOW + 30));
+    }
+
+    #[test]
+    fn stale_use_while_asking_goes_as_far_as_the_origin_says() {
+        let usable = |value, now| {
+            judged(&[("cache-control", value), ("etag", "\"a\"")]).unwrap().is_usable_while_asking(now)
+        };
+        let now = NOW;
+        assert!(usable("max-age=1, stale-while-revalidate=5", now + 5));
+        assert!(!usable("max-age=1, stale-while-revalidate=5", now + 6));
+        assert!(!usable("max-age=1", now + 1));
+        for value in ["max-age=1, stale-while-revalidate=x", "s-maxage=1, stale-while-revalidate=9"] {
+            assert!(!usable(value, now + 1), "{value}");
+        }
+        assert!(!usable("max-age=1, must-revalidate, stale-while-revalidate=9", now + 1));
+        assert!(!usable("no-cache, max-age=1, stale-while-revalidate=9", now));
     }
 
     #[test]

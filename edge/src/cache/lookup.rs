@@ -22,10 +22,13 @@ pub(crate) enum Found {
     Pass(Outcome, Option<Box<Relay>>),
 }
 
-/// The fresh object of `path`, at once, if there is one that does not vary.
-pub(crate) fn fresh(node: &Node, path: &str, now_s: u64) -> Option<Arc<Object>> {
+/// The object of `path`, at once, if there is one that does not vary and need not wait for the origin.
+pub(crate) fn at_hand(node: &Node, path: &str, now_s: u64) -> Option<(Arc<Object>, Outcome)> {
     match node.cache.entry(path)? {
-        Entry::Object(object) if object.freshness.is_fresh(now_s) => Some(object),
+        Entry::Object(object) if object.freshness.is_fresh(now_s) => Some((object, Outcome::Hit)),
+        Entry::Object(object) if object.freshness.is_usable_while_asking(now_s) => {
+            Some((object, Outcome::StaleWhileAsking))
+        }
         _ => None,
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod key;
 pub(crate) mod learn;
 pub(crate) mod lookup;
 pub(crate) mod memory;
+pub(crate) mod next;
 pub(crate) mod object;
 pub(crate) mod opening;
 pub(crate) mod region;

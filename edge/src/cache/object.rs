@@ -12,7 +12,8 @@ use tidegate_wire::headers as own;
 use tidegate_wire::slice;
 
 use super::freshness::{self, Freshness};
-use super::key::Key;
+use super::key::{self, Key};
+use super::next::Next;
 use crate::outcome::{CACHE_STATUS, Outcome};
 use crate::response::cors;
 
@@ -128,6 +129,10 @@ pub(crate) struct Object {
     pub(crate) etag: Option<HeaderValue>,
     pub(crate) last_modified: Option<HeaderValue>,
     pub(crate) content_type: Option<HeaderValue>,
+    /// Set while the origin is asked about it behind a viewer's back.
+    pub(crate) asked: AtomicBool,
+    /// What its viewers will want next.
+    pub(crate) next: Option<Next>,
     /// The fields of every response with it, ready to be cloned: cheaper than to build them up each time. `Age` and
     /// `Cache-Status` stand in it as for a hit of age 0, so that setting them takes no room.
     pub(crate) fields: HeaderMap,
@@ -150,7 +155,11 @@ impl Object {
     pub(crate) fn new(facts: Facts, headers: &HeaderMap) -> Self {
         let Facts { key, varies_by, generation, status, freshness, ranges, fleet } = facts;
         let visibility = if fleet { Visibility::of(headers) } else { Visibility::Open };
+        // Only the fleet's own origin is believed: another one's links could send the edge anywhere on it.
+        let next = if fleet { Next::of(headers, key::path(&key)) } else { None };
         Self {
+            asked: AtomicBool::new(false),
+            next,
             key,
             varies_by,
             generation,

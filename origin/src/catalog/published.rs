@@ -56,10 +56,7 @@ pub async fn get(catalog: &Catalog, id: RevisionId, name: &str) -> Result<Option
 ///
 /// # Errors
 /// When the catalogue fails.
-pub async fn fixed_of(
-    catalog: &Catalog,
-    ids: &[AssetId],
-) -> Result<Vec<(RevisionId, String)>, CatalogError> {
+pub async fn fixed_of(catalog: &Catalog, ids: &[AssetId]) -> Result<Vec<(RevisionId, String)>, CatalogError> {
     let statement = format!(
         "SELECT asset_id, revision, name FROM published
          WHERE name IN ('master.m3u8', 'manifest.mpd', 'poster.jpg', 'storyboard.vtt') AND asset_id IN ({})",

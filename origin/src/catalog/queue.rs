@@ -179,12 +179,7 @@ pub struct Leaving<'a> {
 ///
 /// # Errors
 /// When the catalogue fails.
-pub async fn leave(
-    tx: &mut Tx,
-    job: &Job,
-    leaving: &Leaving<'_>,
-    now_ms: u64,
-) -> Result<bool, CatalogError> {
+pub async fn leave(tx: &mut Tx, job: &Job, leaving: &Leaving<'_>, now_ms: u64) -> Result<bool, CatalogError> {
     let done = sqlx::query(
         "UPDATE jobs SET state = $1, ending = $2, failures = $3, run_after = $4, lease_until = NULL,
                          error_code = COALESCE($5, error_code), error = COALESCE($6, error), log = COALESCE($7, log),

@@ -68,6 +68,16 @@ pub async fn done(catalog: &Catalog, id: AssetId) -> Result<(), CatalogError> {
     Ok(())
 }
 
+/// Takes a note back: what it is about is referred to after all. `false` when it is no longer there, so that the bytes
+/// may be gone.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn withdraw(tx: &mut Tx, id: AssetId) -> Result<bool, CatalogError> {
+    let done = sqlx::query("DELETE FROM removals WHERE id = $1").bind(id.to_string());
+    Ok(done.execute(tx.connection()).await?.rows_affected() == 1)
+}
+
 fn read(row: &AnyRow) -> Result<Removal, CatalogError> {
     Ok(Removal { id: get_parsed(row, "id")?, last_segment: get_u64(row, "last_segment")? })
 }

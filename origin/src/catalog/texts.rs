@@ -32,13 +32,12 @@ pub async fn put(tx: &mut Tx, id: RevisionId, text: &TextTrack) -> Result<(), Ca
 /// # Errors
 /// When the catalogue fails.
 pub async fn remove(tx: &mut Tx, id: RevisionId, track: &str) -> Result<Option<String>, CatalogError> {
-    let row = sqlx::query(
-        "DELETE FROM texts WHERE asset_id = $1 AND revision = $2 AND track = $3 RETURNING path",
-    )
-    .bind(id.asset.to_string())
-    .bind(i64::from(id.number))
-    .bind(track)
-    .fetch_optional(tx.connection());
+    let row =
+        sqlx::query("DELETE FROM texts WHERE asset_id = $1 AND revision = $2 AND track = $3 RETURNING path")
+            .bind(id.asset.to_string())
+            .bind(i64::from(id.number))
+            .bind(track)
+            .fetch_optional(tx.connection());
     Ok(row.await?.map(|row| row.try_get("path")).transpose()?)
 }
 

@@ -44,7 +44,8 @@ async fn set(
     owned(assets::get(&app.catalog, id).await?, &account)?;
     let label = label.label.unwrap_or_else(|| language.as_str().to_owned());
     check_name("label", &label, limits::CAPTIONS_LABEL_CHARS)?;
-    let body = timeout(limits::JSON_BODY_TIMEOUT, to_bytes(request.into_body(), limits::CAPTIONS_BYTES)).await;
+    let body =
+        timeout(limits::JSON_BODY_TIMEOUT, to_bytes(request.into_body(), limits::CAPTIONS_BYTES)).await;
     let body = body.map_err(|_| Code::RequestTimeout)?.map_err(|_| Code::BodyTooLarge)?;
     if !is_web_vtt(&body) {
         return Err(Code::CaptionsInvalid.into());

@@ -109,7 +109,7 @@ fn show(job: Job, around: &Around, now_ms: u64, to_operator: bool) -> Shown {
         attempts: job.attempt,
         next_try_at: rests.then_some(Timestamp(job.run_after)),
         waiting_for: waiting_for(&job, around, now_ms),
-        error: job.error.map(Fault::from),
+        error: job.error.filter(|_| job.state != JobState::Done).map(Fault::from),
         created_at: Timestamp(job.created_at),
         updated_at: Timestamp(job.updated_at),
         for_operators: to_operator.then_some(ForOperators {

@@ -11,9 +11,11 @@ use super::open::find;
 use super::{Caller, Completed, IngestError, Progress, sniff};
 use crate::app::App;
 use crate::catalog::assets::{self, NewAsset, Visibility};
+use crate::catalog::removals;
 use crate::catalog::uploads::{self, NewUpload, Upload, UploadState, encode_segments};
 use crate::digest::tree::Node;
 use crate::jobs;
+use crate::limits;
 use crate::protocol::UploadKind;
 use crate::protocol::tus::Create;
 use crate::store::{self, Segment, SegmentName, total_bytes};
@@ -50,15 +52,20 @@ async fn assemble(
     }
     let now_ms = app.clock.unix_ms();
     let id = AssetId::generate(now_ms, app.entropy.bytes());
+    let count: usize = parts.iter().map(|part| part.segments.len()).sum();
+    // Links are bytes too. Until the file is in the catalogue they are noted for removal, a day from now: whoever dies
+    // in between leaves none for good.
+    let mut tx = app.catalog.begin().await?;
+    let removal = removals::insert(&mut tx, id, count as u64, now_ms + limits::DAY_MS).await?;
+    tx.commit().await?;
     let linked = link(app, id, &parts).await;
     let outcome = match linked {
         Ok(segments) => record(app, id, caller, create, &parts, segments, field).await,
         Err(error) => Err(error),
     };
     if !matches!(&outcome, Ok(_) | Err(IngestError::Catalog(_))) {
-        // Nothing refers to the links. After a catalogue's error something may, so then they stay.
-        let count: usize = parts.iter().map(|part| part.segments.len()).sum();
-        let _ = app.store.remove(id, count as u64).await;
+        // Nothing refers to the links. After a catalogue's error something may; the note tells later.
+        app.remove_bytes(removal).await;
     }
     outcome
 }
@@ -153,6 +160,9 @@ async fn record(
         created_at: now_ms,
     };
     let mut tx = app.catalog.begin().await?;
+    if !removals::withdraw(&mut tx, id).await? {
+        return Err(IngestError::Fenced);
+    }
     uploads::insert_complete(&mut tx, &new, &segments).await?;
     assets::insert(&mut tx, &asset).await?;
     let has_jobs = jobs::create::begin(app, &mut tx, &asset, &create.metadata).await?;

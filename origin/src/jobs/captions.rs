@@ -9,9 +9,9 @@ use tidegate_wire::job::{PackageWork, TextTrack, Work};
 use tidegate_wire::purge::PurgeTargets;
 use tidegate_wire::{AssetId, Code};
 
+use super::JobError;
 use super::create::{job_id, of_planned};
 use super::plan::{Class, Planned};
-use super::JobError;
 use crate::app::App;
 use crate::catalog::jobs::{self, Job, JobState, NewJob};
 use crate::catalog::revisions::{self, Revision, RevisionId, RevisionState};
@@ -155,12 +155,7 @@ async fn follow_up(
 }
 
 /// One more package, after the one that is being made, if it still is.
-async fn add_package(
-    app: &App,
-    tx: &mut Tx,
-    revision: &mut Revision,
-    before: &Job,
-) -> Result<(), JobError> {
+async fn add_package(app: &App, tx: &mut Tx, revision: &mut Revision, before: &Job) -> Result<(), JobError> {
     let chunks = revision.plan.as_ref().map_or(0, |plan| plan.chunks);
     let work = PackageWork { parts: Vec::new(), texts: Vec::new(), chunks, encrypted: false };
     let planned = Planned {
@@ -193,17 +188,22 @@ mod tests {
 
     #[test]
     fn language_tags_are_read_by_their_form() {
-        for (text, track) in [("en", "c-en"), ("pt-BR", "c-pt-br"), ("zh-Hant-TW", "c-zh-hant-tw"), ("sl-1994", "c-sl-1994")] {
+        for (text, track) in
+            [("en", "c-en"), ("pt-BR", "c-pt-br"), ("zh-Hant-TW", "c-zh-hant-tw"), ("sl-1994", "c-sl-1994")]
+        {
             assert_eq!(Language::parse(text).unwrap().track(), track);
         }
-        for text in ["", "e", "en-", "-en", "en_US", "en/..", "1en", "en-toolongsub", "ü", &"en-a".repeat(20)] {
+        for text in ["", "e", "en-", "-en", "en_US", "en/..", "1en", "en-toolongsub", "ü", &"en-a".repeat(20)]
+        {
             assert_eq!(Language::parse(text), None, "{text}");
         }
     }
 
     #[test]
     fn web_vtt_is_told_by_its_first_line() {
-        for body in ["WEBVTT", "WEBVTT\n\n00:00.000 --> 00:01.000\nHi", "\u{feff}WEBVTT - title\r\n", "WEBVTT\tx"] {
+        for body in
+            ["WEBVTT", "WEBVTT\n\n00:00.000 --> 00:01.000\nHi", "\u{feff}WEBVTT - title\r\n", "WEBVTT\tx"]
+        {
             assert!(is_web_vtt(body.as_bytes()), "{body}");
         }
         for body in ["", "webvtt", "WEBVTTX", "1\n00:00:00,000 --> ", "WEBVTT\n\0", "<html>"] {

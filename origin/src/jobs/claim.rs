@@ -6,7 +6,7 @@ use std::time::Duration;
 use tidegate_wire::job::{Claim, ClaimRequest, Encryption, Source, Work};
 use tidegate_wire::track::TrackPart;
 
-use super::sweep;
+use super::{finish, sweep};
 use crate::app::App;
 use crate::catalog::jobs::{Job, kind_name};
 use crate::catalog::queue::{self, Asker};
@@ -32,6 +32,36 @@ pub enum Claimed {
 pub async fn claim(app: &App, request: &ClaimRequest) -> Result<Claimed, CatalogError> {
     // Whoever asks has time: what another worker has left lying is looked for first.
     sweep::take_back(app).await?;
+    let job = {
+        // One at a time is decided anyway; the others need not hold connections while they wait for it.
+        let _turn = app.claims.lock().await;
+        match take(app, request).await? {
+            Taken::Job(job) => job,
+            Taken::Nothing(outcome) => return Ok(outcome),
+        }
+    };
+    match describe(app, &job).await {
+        Ok(Some(claim)) => {
+            note(app, &job);
+            Ok(Claimed::Job(Box::new(claim)))
+        }
+        // Deleted in this moment, and the job with it. There may be others.
+        Ok(None) => Ok(Claimed::After(Duration::ZERO)),
+        Err(error) => {
+            if let Err(error) = finish::release(app, &job).await {
+                tracing::warn!(error = &error as &dyn std::error::Error, job.id = %job.id, "job.left_to_its_lease");
+            }
+            Err(error)
+        }
+    }
+}
+
+enum Taken {
+    Job(Box<Job>),
+    Nothing(Claimed),
+}
+
+async fn take(app: &App, request: &ClaimRequest) -> Result<Taken, CatalogError> {
     let asker = Asker {
         worker: &request.worker,
         scratch_free_bytes: request.scratch_free_bytes,
@@ -40,39 +70,33 @@ pub async fn claim(app: &App, request: &ClaimRequest) -> Result<Claimed, Catalog
     loop {
         let now_ms = app.clock.unix_ms();
         match queue::look(&app.catalog, &asker).await? {
-            None => return Ok(Claimed::Nothing),
-            Some(next) if next > now_ms => return Ok(Claimed::After(Duration::from_millis(next - now_ms))),
+            None => return Ok(Taken::Nothing(Claimed::Nothing)),
+            Some(next) if next > now_ms => {
+                return Ok(Taken::Nothing(Claimed::After(Duration::from_millis(next - now_ms))));
+            }
             Some(_) => {}
         }
         let mut tx = app.catalog.begin().await?;
-        let Some(job) = queue::claim(&mut tx, &asker, now_ms, lease_until(app)).await? else {
-            // Another worker was faster; there may be more.
-            drop(tx);
-            continue;
-        };
-        let Some(claim) = describe(app, &job).await? else {
-            // Its asset is being deleted: that change takes the job as well, and we wait for it to.
-            drop(tx);
-            return Ok(Claimed::After(limits::CLAIM_RECHECK));
-        };
-        tx.commit().await?;
-        note(app, &job, now_ms);
-        return Ok(Claimed::Job(Box::new(claim)));
+        // Nothing, where another origin was faster: there may be more.
+        if let Some(job) = queue::claim(&mut tx, &asker, now_ms, lease_until(app)).await? {
+            tx.commit().await?;
+            return Ok(Taken::Job(Box::new(job)));
+        }
     }
 }
 
 /// Until when something must be heard of an attempt that was heard of now.
 pub(crate) fn lease_until(app: &App) -> u64 {
-    app.clock.unix_ms().saturating_add(millis(limits::JOB_LEASE))
+    app.clock.unix_ms().saturating_add(u64::from(app.config.job_lease) * 1000)
 }
 
 pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn note(app: &App, job: &Job, now_ms: u64) {
+fn note(app: &App, job: &Job) {
     let kind = kind_name(job.work.kind());
-    let waited_ms = now_ms.saturating_sub(job.run_after);
+    let waited_ms = job.claimed_at.unwrap_or(0).saturating_sub(job.run_after);
     app.metrics.jobs.claimed(kind, waited_ms);
     tracing::info!(
         job.id = %job.id, job.kind = kind, job.attempt = job.attempt, asset.id = %job.revision.asset, waited_ms,
@@ -93,7 +117,7 @@ async fn describe(app: &App, job: &Job) -> Result<Option<Claim>, CatalogError> {
         dir: job.dir(job.attempt),
         source: source(app, &asset).await?,
         work: fill_in(app, job, &revision).await?,
-        lease_s: seconds(limits::JOB_LEASE),
+        lease_s: app.config.job_lease,
         stall_s: seconds(limits::JOB_STALL),
     }))
 }

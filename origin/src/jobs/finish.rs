@@ -57,7 +57,8 @@ async fn failed(app: &App, job: &Job, failure: &Failure) -> Result<(), JobError>
     Ok(())
 }
 
-async fn release(app: &App, job: &Job) -> Result<(), JobError> {
+/// Gives a job back that its attempt has.
+pub(super) async fn release(app: &App, job: &Job) -> Result<(), JobError> {
     let now_ms = app.clock.unix_ms();
     let mut tx = app.catalog.begin().await?;
     let (_, job) = locked(&mut tx, job, job.attempt).await?;
@@ -277,11 +278,11 @@ async fn check_files(app: &App, job: &Job, report: &Report) -> Result<(), JobErr
         Report::Stored { files } => files.clone(),
         Report::Encoded { parts } => {
             check_parts(job, job.attempt, parts)?;
-            let last = |part: &TrackPart| match part.segments.len() {
-                0 => None,
-                len => Some(format!("{}/{:05}.m4s", part.track, len - 1)),
+            let ends = |part: &TrackPart| match part.segments.len() {
+                0 => Vec::new(),
+                len => vec![format!("{}/init.mp4", part.track), format!("{}/{:05}.m4s", part.track, len - 1)],
             };
-            parts.iter().filter_map(last).collect()
+            parts.iter().flat_map(ends).collect()
         }
         Report::Probed { .. } => Vec::new(),
     };

@@ -23,7 +23,8 @@ pub struct JobMetrics {
 const WAITED: &[f64] =
     &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0];
 /// From a clip to a long film.
-const MADE: &[f64] = &[0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 7200.0, 28800.0];
+const MADE: &[f64] =
+    &[0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 7200.0, 28800.0];
 
 impl JobMetrics {
     /// Metrics in `registry`.
@@ -31,14 +32,19 @@ impl JobMetrics {
     /// # Errors
     /// When two have one name.
     pub fn new(registry: &Registry) -> prometheus::Result<Self> {
-        let opts = |name: &str, help: &str, buckets: &[f64]| HistogramOpts::new(name, help).buckets(buckets.to_vec());
+        let opts = |name: &str, help: &str, buckets: &[f64]| {
+            HistogramOpts::new(name, help).buckets(buckets.to_vec())
+        };
         let metrics = Self {
             jobs: IntGaugeVec::new(
                 Opts::new("tidegate_origin_jobs", "Jobs there are in the catalogue."),
                 &["kind", "state"],
             )?,
             attempts: IntCounterVec::new(
-                Opts::new("tidegate_origin_job_attempts_total", "Attempts at jobs that ended, by how they did."),
+                Opts::new(
+                    "tidegate_origin_job_attempts_total",
+                    "Attempts at jobs that ended, by how they did.",
+                ),
                 &["kind", "ending"],
             )?,
             waited: HistogramVec::new(

@@ -75,11 +75,7 @@ async fn put_grown(tx: &mut Tx, revision: &Revision, part: &TrackPart) -> Result
 }
 
 /// Makes a locked revision playable if it is; `true` if it was not before.
-pub(super) async fn see_playable(
-    app: &App,
-    tx: &mut Tx,
-    revision: &mut Revision,
-) -> Result<bool, JobError> {
+pub(super) async fn see_playable(app: &App, tx: &mut Tx, revision: &mut Revision) -> Result<bool, JobError> {
     let Some(outline) = &revision.plan else { return Ok(false) };
     let first = first_parts(tx, revision, outline).await?;
     if !can_begin(outline, &first) {
@@ -127,13 +123,20 @@ pub(super) fn check_parts(job: &Job, attempt: u32, parts: &[TrackPart]) -> Resul
         let is_ours = tracks.contains(&part.track.as_str()) && part.chunk == chunk;
         let is_there = part.dir == format!("{dir}/{}", part.track) && part.dir.parse::<FilePath>().is_ok();
         if !is_ours || !is_there {
-            return Err(JobError::senseless(format!("parts: {} in {} is not this attempt's", part.track, part.dir)));
+            return Err(JobError::senseless(format!(
+                "parts: {} in {} is not this attempt's",
+                part.track, part.dir
+            )));
         }
     }
     Ok(())
 }
 
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=1 first; NaN is 0")]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to 0..=1 first; NaN is 0"
+)]
 fn to_ppm(done: f64) -> u64 {
     (done.clamp(0.0, 1.0) * 1_000_000.0) as u64
 }

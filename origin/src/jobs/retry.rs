@@ -5,8 +5,8 @@ use tidegate_wire::Code;
 use super::JobError;
 use crate::app::App;
 use crate::catalog::jobs::{self, Job, JobState};
-use crate::catalog::revisions::{self, RevisionState};
 use crate::catalog::queue;
+use crate::catalog::revisions::{self, RevisionState};
 
 /// Makes a job that was given up ready again, and the other jobs of its revision that were cancelled with it.
 ///
@@ -34,4 +34,3 @@ pub async fn retry(app: &App, job: &Job) -> Result<(), JobError> {
     app.announce_jobs();
     Ok(())
 }
-

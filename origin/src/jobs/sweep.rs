@@ -18,11 +18,17 @@ use crate::limits;
 
 /// Takes back jobs whose lease has run out; says how many.
 ///
+/// An origin that has just started takes none: it may be that nobody was there to listen, and the workers are at it.
+///
 /// # Errors
 /// When the catalogue fails.
 pub async fn take_back(app: &App) -> Result<u32, CatalogError> {
+    let now_ms = app.clock.unix_ms();
+    if now_ms < app.started_at.saturating_add(u64::from(app.config.job_lease) * 1000) {
+        return Ok(0);
+    }
     let mut taken = 0;
-    for id in queue::overdue(&app.catalog, app.clock.unix_ms(), limits::JOBS_PER_SWEEP).await? {
+    for id in queue::overdue(&app.catalog, now_ms, limits::JOBS_PER_SWEEP).await? {
         let Some(job) = jobs::get(&app.catalog, id).await? else { continue };
         match expire(app, &job).await {
             Ok(()) => taken += 1,

@@ -189,8 +189,30 @@ mod tests {
         }
         let long = "x".repeat(limits::FILE_NAME_BYTES + 1);
         for path in [
-            "", "/", "/a", "a/", "a//b", ".", "..", "../a", "a/../b", "a/..", ".a", "a/.b", "A", "a b", "a%2fb",
-            "%2e%2e/a", "a\\b", "a\0", "a/b/c/d/e", "ä", "a?b", "a#b", "~", &long,
+            "",
+            "/",
+            "/a",
+            "a/",
+            "a//b",
+            ".",
+            "..",
+            "../a",
+            "a/../b",
+            "a/..",
+            ".a",
+            "a/.b",
+            "A",
+            "a b",
+            "a%2fb",
+            "%2e%2e/a",
+            "a\\b",
+            "a\0",
+            "a/b/c/d/e",
+            "ä",
+            "a?b",
+            "a#b",
+            "~",
+            &long,
         ] {
             assert!(path.parse::<FilePath>().is_err(), "{path}");
         }
@@ -202,7 +224,13 @@ mod tests {
         for text in [asset.to_string(), format!("{asset}/1/12-1"), format!("{asset}/2/c-ab/t0")] {
             assert_eq!(text.parse::<Tree>().unwrap().to_string(), text);
         }
-        for text in [String::new(), format!("{asset}/"), format!("{asset}/1"), format!("{asset}/1/.."), "../x".to_owned()] {
+        for text in [
+            String::new(),
+            format!("{asset}/"),
+            format!("{asset}/1"),
+            format!("{asset}/1/.."),
+            "../x".to_owned(),
+        ] {
             assert!(text.parse::<Tree>().is_err(), "{text}");
         }
     }

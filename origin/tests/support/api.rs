@@ -109,6 +109,17 @@ impl Origin {
         Self { router: tidegate_origin::http::router(app.clone()), app, hand, shutdown, folder }
     }
 
+    /// The origin of `folder` once more, so much later.
+    pub async fn start_at(folder: Arc<TempDir>, later: Duration) -> Self {
+        let mut config = OriginConfig::embedded(folder.path());
+        config.fleet_key = Some(Secret::new(FLEET_KEY));
+        let (clock, hand) = Clock::manual(NOW_MS);
+        hand.advance(later);
+        let shutdown = CancellationToken::new();
+        let app = App::start(config, clock, Entropy::system(), shutdown.clone()).await.unwrap();
+        Self { router: tidegate_origin::http::router(app.clone()), app, hand, shutdown, folder }
+    }
+
     pub async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (head, body) = response.into_parts();

@@ -7,7 +7,8 @@ use http::{Method, Request};
 use serde_json::{Value, json};
 use tidegate_wire::AssetId;
 use tidegate_wire::job::{
-    AudioStream, Claim, Ending, Failure, Finish, Progress, Report, SourceInfo, SubtitleStream, VideoStream, Work,
+    AudioStream, Claim, Ending, Failure, Finish, Progress, Report, SourceInfo, SubtitleStream, VideoStream,
+    Work,
 };
 use tidegate_wire::track::{Format, Media, Ratio, Segment, TrackPart};
 
@@ -32,9 +33,11 @@ pub async fn upload_with(origin: &Origin, owner: &As, metadata: &[(&str, &str)])
     let field = metadata.iter().chain(&[("filetype", "video/mp4")]);
     let field: Vec<String> = field.map(|(key, value)| format!("{key} {}", STANDARD.encode(value))).collect();
     let mut create = request(owner, Method::POST, "/files", None);
-    for (name, value) in
-        [("tus-resumable", "1.0.0"), ("upload-length", &FILM.len().to_string()), ("upload-metadata", &field.join(","))]
-    {
+    for (name, value) in [
+        ("tus-resumable", "1.0.0"),
+        ("upload-length", &FILM.len().to_string()),
+        ("upload-metadata", &field.join(",")),
+    ] {
         create.headers_mut().insert(http::HeaderName::try_from(name).unwrap(), value.parse().unwrap());
     }
     let location = origin.send(create).await.expect(201).header("location").to_owned();
@@ -239,9 +242,9 @@ pub async fn do_job(origin: &Origin, claim: &Claim, info: &SourceInfo) {
             done(origin, claim, Report::Encoded { parts }).await.expect(204);
             return;
         }
-        Work::Poster(_) => {
-            ["poster.jpg", "storyboard.jpg", "storyboard.vtt"].map(|name| (name.to_owned(), name.to_owned())).to_vec()
-        }
+        Work::Poster(_) => ["poster.jpg", "storyboard.jpg", "storyboard.vtt"]
+            .map(|name| (name.to_owned(), name.to_owned()))
+            .to_vec(),
         Work::Captions(work) => {
             work.tracks.iter().map(|track| (format!("{track}.vtt"), "WEBVTT\n".to_owned())).collect()
         }

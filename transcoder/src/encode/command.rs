@@ -48,9 +48,7 @@ pub(crate) fn rendition(
     add(&["-filter_complex", &filter::ladder(&work.video, work.first_frame, &work.rungs, can)]);
     for rung in &work.rungs {
         add(&["-map", &format!("[{}]", rung.track), "-fps_mode", "passthrough"]);
-        if let Some(frames) = work.frames {
-            add(&["-frames:v", &frames.to_string()]);
-        }
+        add(&["-frames:v", &frames(work).to_string()]);
         rung_options(&mut add, rung, work, preset);
         let timescale = work.video.frame_rate.num.to_string();
         add(&[
@@ -62,6 +60,13 @@ pub(crate) fn rendition(
         finish(&mut add, &rung.track);
     }
     arguments
+}
+
+/// Frames of the chunk: to the end of the source where nobody counted them, within bounds.
+fn frames(work: &RenditionWork) -> u64 {
+    let rate = work.video.frame_rate;
+    let most = u64::from(limits::TRACK_S) * u64::from(rate.num.get()) / u64::from(rate.den.get());
+    work.frames.unwrap_or_else(|| most.saturating_sub(work.first_frame).max(1))
 }
 
 fn rung_options(add: &mut impl FnMut(&[&str]), rung: &Rung, work: &RenditionWork, preset: &str) {
@@ -89,6 +94,7 @@ pub(crate) fn audio(source: &Path, work: &AudioWork) -> Vec<OsString> {
         work.start_us
     );
     add(&["-map", &format!("0:{}", work.audio.index), "-af", &filter]);
+    add(&["-t", &limits::TRACK_S.to_string()]);
     add(&["-c:a", "aac", "-profile:a", "aac_low", "-b:a", &work.bitrate_bps.to_string(), "-ar", &rate]);
     add(&["-flags:a", "+bitexact", "-use_editlist", "1", "-avoid_negative_ts", "disabled"]);
     add(&["-frag_duration", &limits::AUDIO_FRAGMENT_US.to_string()]);
@@ -175,10 +181,9 @@ mod tests {
     fn the_last_chunk_ends_where_the_source_does() {
         let open_ended = RenditionWork { frames: None, first_frame: 0, ..work() };
         let said = text(&rendition(Path::new("/s"), None, &open_ended, "fast", ToneMapping(false)));
-        assert!(
-            !said.contains("-frames:v") && !said.contains("-ss ") && said.contains("-preset fast"),
-            "{said}"
-        );
+        // A day of frames, where nobody counted them.
+        assert!(said.contains("-frames:v 2589410 ") && !said.contains("-ss "), "{said}");
+        assert!(said.contains("-preset fast"), "{said}");
     }
 
     #[test]

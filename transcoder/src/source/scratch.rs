@@ -24,7 +24,7 @@ pub(super) struct Scratch {
     clock: Clock,
     entries: Mutex<HashMap<AssetId, Entry>>,
     /// Held while the worker lives, so that two do not share a directory.
-    _lock: Option<File>,
+    _lock: File,
     _temporary: Option<TempDir>,
 }
 
@@ -67,21 +67,8 @@ impl Drop for Kept {
 impl Scratch {
     /// Takes the directory over; what another worker has left there is removed.
     pub(super) fn new(directory: Option<&Path>, limit_bytes: u64, clock: Clock) -> Result<Self, ConfigError> {
-        let Some(directory) = directory else {
-            let unusable =
-                |error: std::io::Error| ConfigError::Scratch(std::env::temp_dir(), error.to_string());
-            let temporary = tempfile::Builder::new().prefix("tidegate-").tempdir().map_err(unusable)?;
-            let directory = temporary.path().to_owned();
-            let entries = Mutex::default();
-            return Ok(Self {
-                directory,
-                limit_bytes,
-                clock,
-                entries,
-                _lock: None,
-                _temporary: Some(temporary),
-            });
-        };
+        let temporary = directory.is_none().then(|| temporary(&std::env::temp_dir())).transpose()?;
+        let directory = directory.or(temporary.as_ref().map(TempDir::path)).unwrap_or(Path::new("."));
         let unusable = |why: String| ConfigError::Scratch(directory.to_owned(), why);
         let lock = own(directory).map_err(unusable)?;
         let directory = std::path::absolute(directory).map_err(|error| unusable(error.to_string()))?;
@@ -90,8 +77,8 @@ impl Scratch {
             limit_bytes,
             clock,
             entries: Mutex::default(),
-            _lock: Some(lock),
-            _temporary: None,
+            _lock: lock,
+            _temporary: temporary,
         })
     }
 
@@ -204,12 +191,31 @@ impl Scratch {
     }
 }
 
+/// The name temporary scratch directories begin with.
+const PREFIX: &str = "tidegate-scratch-";
+
+/// A new directory below `parent`. Those whose workers were killed are removed: they may hold a disk's worth.
+fn temporary(parent: &Path) -> Result<TempDir, ConfigError> {
+    for left in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let ours = left.file_name().to_string_lossy().starts_with(PREFIX);
+        let lock = ours.then(|| File::open(left.path().join(LOCK)).ok()).flatten();
+        if lock.is_some_and(|lock| lock.try_lock().is_ok()) {
+            let _ = fs::remove_dir_all(left.path());
+        }
+    }
+    let unusable = |error: std::io::Error| ConfigError::Scratch(parent.to_owned(), error.to_string());
+    tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent).map_err(unusable)
+}
+
+/// What a worker locks in its directory.
+const LOCK: &str = "worker.lock";
+
 /// Makes `directory`, locks it, and empties it of sources.
 fn own(directory: &Path) -> Result<File, String> {
     let said = |error: std::io::Error| error.to_string();
     fs::create_dir_all(directory).map_err(said)?;
     let mut options = OpenOptions::new();
-    let lock = options.create(true).write(true).truncate(false).open(directory.join("worker.lock"));
+    let lock = options.create(true).write(true).truncate(false).open(directory.join(LOCK));
     let lock = lock.map_err(said)?;
     lock.try_lock().map_err(|_| "another worker uses it; each needs its own".to_owned())?;
     for file in fs::read_dir(directory).map_err(said)?.flatten() {
@@ -261,6 +267,18 @@ mod tests {
         hand.advance(limits::SOURCE_KEPT * 2);
         scratch.sweep();
         assert!(scratch.entries().is_empty());
+    }
+
+    #[test]
+    fn what_a_killed_worker_left_behind_is_removed_and_what_a_living_one_has_is_not() {
+        let parent = tempfile::tempdir().unwrap();
+        let living = temporary(parent.path()).unwrap();
+        let lock = own(living.path()).unwrap();
+        let killed = temporary(parent.path()).unwrap().keep();
+        drop(own(&killed).unwrap());
+        let _new = temporary(parent.path()).unwrap();
+        assert!(living.path().exists() && !killed.exists());
+        drop(lock);
     }
 
     #[test]

@@ -21,8 +21,9 @@ pub(super) fn pieces(
     let mut pieces = Vec::with_capacity(ranges.len() * 2 + 1);
     for range in ranges {
         let content_range = range.content_range(what.size());
-        let head =
-            format!("\r\n--{boundary}\r\nContent-Type: {content_type}\r\nContent-Range: {content_range}\r\n\r\n");
+        let head = format!(
+            "\r\n--{boundary}\r\nContent-Type: {content_type}\r\nContent-Range: {content_range}\r\n\r\n"
+        );
         pieces.push(Piece::Text(head.into()));
         pieces.push(what.piece(store, *range));
     }

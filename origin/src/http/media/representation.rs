@@ -34,7 +34,6 @@ impl Representation {
         let last_modified = field(httpdate::fmt_http_date(modified));
         Ok(Self { etag: field(asset.digest.etag()), last_modified, segments, asset, reader })
     }
-
 }
 
 impl Content for Representation {

@@ -72,8 +72,9 @@ impl FromStr for Ladder {
         let invalid = || InvalidLadder(text.to_owned());
         let steps: Option<Vec<Step>> = text.split(',').map(read_step).collect();
         let steps = steps.ok_or_else(invalid)?;
-        let rises =
-            steps.windows(2).all(|two| two[0].lines < two[1].lines && two[0].bitrate_bps < two[1].bitrate_bps);
+        let rises = steps
+            .windows(2)
+            .all(|two| two[0].lines < two[1].lines && two[0].bitrate_bps < two[1].bitrate_bps);
         if rises && steps.len() <= limits::LADDER_RUNGS { Ok(Self(steps)) } else { Err(invalid()) }
     }
 }
@@ -88,8 +89,9 @@ fn read_step(text: &str) -> Option<Step> {
     };
     let number: f64 = number.parse().ok()?;
     let bitrate_bps = to_u32(number * unit);
-    let sensible =
-        (64..=4320).contains(&lines) && lines.is_multiple_of(2) && (10_000..1_000_000_000).contains(&bitrate_bps);
+    let sensible = (64..=4320).contains(&lines)
+        && lines.is_multiple_of(2)
+        && (10_000..1_000_000_000).contains(&bitrate_bps);
     sensible.then_some(Step { lines, bitrate_bps })
 }
 
@@ -128,7 +130,7 @@ fn own_size(width: u32, height: u32) -> (u32, u32) {
 /// The even number nearest to `side · num / den`, but none above the side itself.
 fn scaled(side: u64, num: u64, den: u64) -> u32 {
     let nearest = 2 * ((side * num + den) / (2 * den));
-    u32::try_from(nearest.min(side & !1).max(2)).unwrap_or(u32::MAX & !1)
+    u32::try_from(nearest.min(side & !1).max(2)).unwrap_or(u32::MAX - 1)
 }
 
 fn rung(track: String, (width, height): (u32, u32), step: Step, rate: f64) -> Rung {
@@ -188,7 +190,8 @@ mod tests {
 
     #[test]
     fn rates_follow_the_picture_and_its_frame_rate() {
-        let top = |width, height, rate| Ladder::default().rungs(width, height, rate).pop().unwrap().bitrate_bps;
+        let top =
+            |width, height, rate| Ladder::default().rungs(width, height, rate).pop().unwrap().bitrate_bps;
         assert_eq!(top(1920, 1080, 30.0), 4_800_000);
         assert_eq!(top(1080, 1920, 29.97), 4_800_000);
         assert_eq!(top(1920, 1080, 24.0), 4_800_000);
@@ -206,8 +209,19 @@ mod tests {
         let read: Ladder = "240:0.4M, 2160:20000000".parse().unwrap();
         assert_eq!(read.to_string(), "240:400k,2160:20000k");
         for text in [
-            "", "360", "360:", ":1k", "361:1k", "0:100k", "5000:9M", "360:800k,360:900k", "480:1M,360:2M", "360:2M,480:1M",
-            "360:-1k", "360:NaNk", "360:800K",
+            "",
+            "360",
+            "360:",
+            ":1k",
+            "361:1k",
+            "0:100k",
+            "5000:9M",
+            "360:800k,360:900k",
+            "480:1M,360:2M",
+            "360:2M,480:1M",
+            "360:-1k",
+            "360:NaNk",
+            "360:800K",
         ] {
             assert!(text.parse::<Ladder>().is_err(), "{text}");
         }

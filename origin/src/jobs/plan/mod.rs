@@ -30,9 +30,16 @@ pub enum Class {
 }
 
 impl Class {
-    /// As the catalogue orders by it.
+    /// As the catalogue orders by it. The end takes next to no work and is what someone waits for: where all the rest
+    /// of a video is done it goes before whatever else there is.
     pub const fn number(self) -> u32 {
-        self as u32
+        match self {
+            Self::Package => 0,
+            Self::Probe => 1,
+            Self::First => 2,
+            Self::Beside => 3,
+            Self::Rest => 4,
+        }
     }
 }
 
@@ -106,9 +113,13 @@ pub fn plan(info: &SourceInfo, size_bytes: u64, ladder: &Ladder) -> Option<Plan>
         cost_ms: limits::SMALL_JOB_MS,
         needs_bytes,
     });
-    // Playable first, also in the order of the numbers.
-    maker.jobs.sort_by_key(|job| job.class);
+    // Playable first, also in the order of the numbers: the beginning and the sound before what comes later.
+    maker.jobs.sort_by_key(|job| (job.class, is_later(&job.work)));
     Some(Plan { outline: maker.outline, jobs: maker.jobs })
+}
+
+fn is_later(work: &Work) -> bool {
+    matches!(work, Work::Rendition(work) if work.chunk > 0)
 }
 
 /// What a probe costs and needs.

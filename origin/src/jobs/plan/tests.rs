@@ -68,8 +68,8 @@ fn five_minutes_are_cut_and_each_chunk_has_two_jobs() {
     assert_eq!(plan.outline.chunks, 13);
     let renditions = kinds(&plan).into_iter().filter(|kind| *kind == "rendition").count();
     assert_eq!(renditions, 26);
-    let Work::Audio(sound) =
-        &plan.jobs.iter().find(|job| matches!(job.work, Work::Audio(_))).unwrap().work
+    assert_eq!(kinds(&plan)[..3], ["rendition", "audio", "rendition"], "sound does not wait for the end");
+    let Work::Audio(sound) = &plan.jobs.iter().find(|job| matches!(job.work, Work::Audio(_))).unwrap().work
     else {
         panic!()
     };

@@ -114,7 +114,7 @@ impl Buffer {
                 // Alignment this file system does not take. The buffered write below tells any other fault.
                 Err(error) if error.kind() == io::ErrorKind::InvalidInput => self.refuse(),
                 Err(error) => {
-                    tracing::debug!(error = &error as &dyn std::error::Error, "direct_write.failed")
+                    tracing::debug!(error = &error as &dyn std::error::Error, "direct_write.failed");
                 }
             }
         } else if blocks > 0 {
