@@ -28,7 +28,7 @@ impl From<(String, String)> for Fault {
 pub(super) struct Playback {
     pub(super) hls: Option<String>,
     dash: Option<String>,
-    pub(super) poster: Option<String>,
+    poster: Option<String>,
     storyboard: Option<String>,
 }
 

@@ -4,6 +4,7 @@ import type shakas from "shaka-player/dist/shaka-player.ui-es2021.js";
 
 import { Addresses } from "./addresses";
 import * as keys from "./keys";
+import * as pictures from "./pictures";
 import { type State, ask } from "./state";
 import * as time from "./time";
 import { type Fault, inWords, isFault, isInterruption, isRefusal, mayPass } from "./words";
@@ -41,7 +42,10 @@ export class Stage {
   #showing: Showing = "nothing";
   #state: State;
   #recoveries = 0;
-  #storyboard: string | null = null;
+  #storyboard: Promise<string | undefined> | undefined;
+  #poster: Promise<string | undefined> | undefined;
+  /** Someone has come near the player's controls. */
+  #isNear = false;
   #lastCaptions: number | undefined;
 
   private constructor(
@@ -122,7 +126,8 @@ export class Stage {
       enableKeyboardPlaybackControlsInWindow: true,
       keyboardSeekDistance: 5,
       // A label that only repeats the language's code says less than the language's name.
-      customTrackLabel: (_name: string | null, track: { label: string | null; language: string }, _kind: string) =>
+      // (Shaka counts parameters, and its own, compiled, has none.)
+      customTrackLabel: (...[, track]: [unknown, { label: string | null; language: string }, string]) =>
         track.label !== null && track.label !== "" && track.label !== track.language ? track.label : null,
       qualityMarks: { 720: "", 1080: "", 1440: "", 2160: "", 4320: "" },
       // A key that does nothing here is better than one that downloads a picture; captions are ours.
@@ -130,6 +135,9 @@ export class Stage {
       castSenderUrl: "",
       seekBarColors: { played: "var(--accent-on-video)" },
     });
+    for (const coming of ["pointermove", "pointerdown", "focusin"]) {
+      container.addEventListener(coming, () => this.#comeNear(), { once: true });
+    }
     keys.listen({
       video: this.video,
       range: () => this.#player.seekRange(),
@@ -155,7 +163,6 @@ export class Stage {
     let fault: unknown;
     for (const [showing, uri, type] of this.#ways(via)) {
       try {
-        this.#storyboard = null;
         await this.#player.load(this.#addresses.current(uri), at, type);
         this.#showing = showing;
         this.#restore(kept);
@@ -211,7 +218,11 @@ export class Stage {
 
   #showPoster(): void {
     const { poster } = this.#state.playback;
-    if (poster !== null && this.video.poster === "") this.video.poster = poster;
+    if (poster === null || this.#poster !== undefined) return;
+    this.#poster = pictures.local(absolute(poster));
+    void this.#poster.then((it) => {
+      if (it !== undefined) this.video.poster = it;
+    });
   }
 
   async #addCaptions(): Promise<void> {
@@ -220,13 +231,21 @@ export class Stage {
     }
   }
 
-  /** Pictures over the seek bar; they wait until the length is known. */
+  /** Pictures over the seek bar: when the length is known, and someone has come near the bar. */
   async #addStoryboard(): Promise<void> {
     const { storyboard } = this.#state.playback;
-    const isReady = this.#showing !== "nothing" && Number.isFinite(this.video.duration) && !this.#player.isDynamic();
-    if (storyboard === null || !isReady || this.#storyboard === storyboard) return;
-    this.#storyboard = storyboard;
-    await this.#player.addThumbnailsTrack(this.#addresses.current(absolute(storyboard)), "text/vtt").catch(() => {});
+    const isTime = () => this.#showing !== "nothing" && Number.isFinite(this.video.duration) && !this.#player.isDynamic();
+    if (storyboard === null || !this.#isNear || !isTime()) return;
+    this.#storyboard ??= pictures.storyboard(absolute(storyboard));
+    const track = await this.#storyboard;
+    // It may have been loaded anew meanwhile, or given its pictures by another call.
+    if (track === undefined || !isTime() || this.#player.getImageTracks().length > 0) return;
+    await this.#player.addThumbnailsTrack(track, "text/vtt").catch(() => {});
+  }
+
+  #comeNear(): void {
+    this.#isNear = true;
+    void this.#addStoryboard();
   }
 
   #toggleCaptions(): void {

@@ -28,12 +28,13 @@ pub(super) fn render(view: &View, state: &State) -> Result<Response, ApiError> {
     Ok((fields, html).into_response())
 }
 
-/// Scripts and styles are files of ours; bytes come from edges, and in pieces that the player puts together (`blob:`).
+/// Scripts and styles are files of ours; bytes come from edges, and are pictures or put together by the player in the
+/// page (`blob:`).
 /// Pictures in the player's style, and the empty text track it begins with, are part of it (`data:`).
 fn policy(edges: &[String]) -> String {
     let edges = edges.iter().map(|edge| format!(" {edge}")).collect::<String>();
     format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:{edges}; \
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
          media-src 'self' blob: data:{edges}; connect-src 'self'{edges}; base-uri 'none'; form-action 'none'; \
          frame-ancestors 'self'"
     )
@@ -46,8 +47,6 @@ fn document(view: &View, state: &State) -> Result<String, ApiError> {
     let name = escape(&view.asset.name);
     let path = escape(&view.path);
     let source = escape(&state.source);
-    let poster = state.played.playback.poster.as_deref();
-    let poster = poster.map(|poster| format!(" poster=\"{}\"", escape(poster))).unwrap_or_default();
     let hls = state.played.playback.hls.as_deref();
     let hls = hls.map(|hls| format!("<source src=\"{}\" type=\"{HLS}\">", escape(hls))).unwrap_or_default();
     let state = escape(&serde_json::to_string(state).map_err(ApiError::internal)?);
@@ -59,7 +58,7 @@ fn document(view: &View, state: &State) -> Result<String, ApiError> {
          <script type=\"module\" src=\"/web/{script}\"></script>\n</head>\n<body>\n\
          <main data-state-url=\"{path}/state.json\" data-state=\"{state}\">\n\
          <div class=\"stage\">\
-         <video controls playsinline preload=\"none\"{poster}>{hls}<source src=\"{source}\"></video></div>\n\
+         <video controls playsinline crossorigin=\"anonymous\" preload=\"none\">{hls}<source src=\"{source}\"></video></div>\n\
          <p class=\"notice\" id=\"notice\" role=\"status\" hidden></p>\n\
          <h1>{name}</h1>\n<p class=\"facts\"><a href=\"{source}\" download>Download the file</a></p>\n{KEYS}\
          </main>\n</body>\n</html>\n"
