@@ -163,6 +163,22 @@ fn sound_is_cut_at_the_first_frame_at_or_after_each_multiple() {
 }
 
 #[test]
+fn what_is_hardly_heard_at_the_end_is_no_segment_of_its_own() {
+    for (seconds, expected) in [("4", 1), ("8", 2), ("8.01", 2), ("8.05", 2), ("8.3", 3)] {
+        let stream = audio(seconds, 2);
+        let (init, segments) = split(options(Cut::Audio { segment_ms: 4000 }), &stream, &[1000, 1]).unwrap();
+        assert_eq!(segments.len(), expected, "{seconds} s");
+        let shortest = segments.iter().map(|segment| segment.entry.duration_ticks).min().unwrap();
+        assert!(shortest >= 4800, "{seconds} s: {shortest} ticks");
+        let dir = tempfile::tempdir().unwrap();
+        let (whole, cut) = (dir.path().join("whole.mp4"), dir.path().join("cut.mp4"));
+        std::fs::write(&whole, &stream).unwrap();
+        std::fs::write(&cut, joined(&init.unwrap(), &segments)).unwrap();
+        assert_eq!(packets(&cut, "a:0", &[]), packets(&whole, "a:0", &[]), "{seconds} s: nothing is lost");
+    }
+}
+
+#[test]
 fn mono_is_said_to_be_mono() {
     let (init, segments) = split(options(Cut::Audio { segment_ms: 4000 }), &audio("1", 1), &[999]).unwrap();
     assert_eq!(init.unwrap().format.media, Media::Audio { sample_rate: 48_000, channels: 1 });

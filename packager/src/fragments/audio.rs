@@ -13,6 +13,18 @@ use super::segment::{self, Chunk, Place};
 use super::{Options, Segment};
 use crate::limits;
 
+/// What is shorter than this at the end of a track goes with the segment before it. hls.js, which leaves edit lists out
+/// of account, does not see that it has a segment that is shorter than the priming, and never comes to the end.
+const SHORTEST_REST_MS: u64 = 100;
+
+/// A place between two samples.
+#[derive(Clone, Copy)]
+struct Mark {
+    samples: usize,
+    size: u64,
+    end: u64,
+}
+
 pub(super) struct Cutter {
     timescale: NonZeroU32,
     segment_ms: u64,
@@ -26,6 +38,10 @@ pub(super) struct Cutter {
     /// Where `samples` starts and ends on the stream's decode timeline.
     start: u64,
     end: u64,
+    /// Where the next segment is to be cut, once enough follows to make another.
+    due: Option<Mark>,
+    /// Less than this at the end of the track is no segment of its own.
+    rest: u64,
     /// The multiple of the segment's length the next segment ends at.
     multiple: u64,
 }
@@ -43,6 +59,8 @@ impl Cutter {
             size: 0,
             start: 0,
             end: 0,
+            due: None,
+            rest: segment_ms.min(SHORTEST_REST_MS) * u64::from(movie.timescale.get()) / 1000,
             multiple: 0,
         };
         cutter.multiple = cutter.multiples_at(0) + 1;
@@ -63,7 +81,12 @@ impl Cutter {
             self.push(sample)?;
             if self.multiples_at(self.end) >= self.multiple {
                 self.multiple = self.multiples_at(self.end) + 1;
-                ready(self.cut()?);
+                if let Some(due) = self.due.replace(self.mark()) {
+                    ready(self.cut(due)?);
+                }
+            }
+            if let Some(due) = self.due.take_if(|due| self.end - due.end >= self.rest) {
+                ready(self.cut(due)?);
             }
         }
         Ok(())
@@ -75,7 +98,13 @@ impl Cutter {
         {
             return Ok(None);
         }
-        self.cut().map(Some)
+        // What is left behind a mark is too short to be a segment: it goes with what is before it.
+        self.due = None;
+        self.cut(self.mark()).map(Some)
+    }
+
+    fn mark(&self) -> Mark {
+        Mark { samples: self.samples.len(), size: self.size, end: self.end }
     }
 
     fn push(&mut self, sample: Sample) -> Result<(), Error> {
@@ -90,19 +119,25 @@ impl Cutter {
         if many > limit { too_large("a segment's count of samples", many, limit) } else { Ok(()) }
     }
 
-    fn cut(&mut self) -> Result<Segment, Error> {
+    /// Everything before `at`; a mark behind it is counted from there.
+    fn cut(&mut self, at: Mark) -> Result<Segment, Error> {
         let decode_time = self.first_tick + self.start;
-        let data = self.take_data();
-        let chunk = Chunk { decode_time, samples: mem::take(&mut self.samples), data };
-        self.start = self.end;
-        self.size = 0;
+        let data = self.take_data(at.size);
+        let rest = self.samples.split_off(at.samples);
+        let chunk = Chunk { decode_time, samples: mem::replace(&mut self.samples, rest), data };
+        self.start = at.end;
+        self.size -= at.size;
+        if let Some(due) = &mut self.due {
+            due.samples -= at.samples;
+            due.size -= at.size;
+        }
         let place = Place { number: self.number, fragments: 1, edit_start: self.edit_start };
         self.number += 1;
         segment::write(&place, vec![chunk], false)
     }
 
-    fn take_data(&mut self) -> Vec<Bytes> {
-        let (mut left, mut taken) = (self.size, Vec::new());
+    fn take_data(&mut self, mut left: u64) -> Vec<Bytes> {
+        let mut taken = Vec::new();
         while left > 0
             && let Some(front) = self.data.front_mut()
         {
