@@ -1,6 +1,6 @@
 # `make` alone says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-tools lint fmt bench-edge bench-upload bench-video
+.PHONY: help run test test-tools web web-check lint fmt bench-edge bench-upload bench-video
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -13,6 +13,16 @@ test: test-tools ## install what the tests need where it is missing, then run ev
 
 test-tools: ## only install what the tests need
 	scripts/install-test-tools.sh
+
+web: web/node_modules/.installed ## build the pages again (web/src to web/dist, which is committed); needs Node.js
+	cd web && npm run --silent build
+
+web-check: web/node_modules/.installed ## say whether web/dist is what web/src gives
+	cd web && npm run --silent check
+
+web/node_modules/.installed: web/package-lock.json
+	cd web && npm ci --no-fund --no-audit --loglevel=error
+	touch $@
 
 lint: ## formatting, clippy and rustdoc without a warning, and the licences where cargo-deny is installed
 	cargo fmt --all --check

@@ -37,6 +37,8 @@ try {
   });
 
   await page.goto(wish.watch);
+  // The page's player takes the video over first.
+  await page.waitForFunction(() => document.querySelector("video").readyState > 0);
   const played = await page.evaluate(playFrom, { at: 0, seconds: 1 });
   const middle = played.duration / 2;
   const sought = await page.evaluate(playFrom, { at: middle, seconds: 1 });

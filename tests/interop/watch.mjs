@@ -181,7 +181,7 @@ async function pressKeys(page) {
   done.space = await press("Space", ({ paused }) => !paused);
   await page.keyboard.press("1");
   await page.keyboard.press("c");
-  const isShown = (text) => document.querySelector(".shaka-text-container")?.textContent.includes(text);
+  const isShown = (text) => document.querySelector(".stage").textContent.includes(text);
   done.c = await page.waitForFunction(isShown, wish.caption, { timeout: 10_000 }).then(() => true, () => false);
   await page.keyboard.press("f");
   done.f = await page.waitForFunction(() => document.fullscreenElement !== null, null, { timeout: 5_000 }).then(() => true, () => false);

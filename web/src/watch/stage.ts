@@ -95,6 +95,8 @@ export class Stage {
     // The browser's own controls go first: Shaka looks whether they are there.
     this.video.controls = false;
     this.video.preload = "metadata";
+    // Captions are drawn by the player, so that they make room for the controls.
+    this.#player.setVideoContainer(container);
     await this.#player.attach(this.video);
     this.#player.configure({
       streaming: {
@@ -110,6 +112,8 @@ export class Stage {
     });
     this.#player.getNetworkingEngine()?.registerRequestFilter((_type, request) => {
       request.uris = request.uris.map((uri) => this.#addresses.current(uri));
+      // What kind of picture a preview is; nobody answers HEAD for what lies in this page.
+      if (request.uris[0]?.startsWith("blob:")) request.method = "GET";
     });
     this.#player.addEventListener("error", (event) => void this.#onError((event as unknown as { detail: unknown }).detail));
     // A stream that grew has come to its end: previews need to know how long it is.

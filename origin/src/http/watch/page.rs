@@ -35,7 +35,7 @@ fn policy(edges: &[String]) -> String {
     let edges = edges.iter().map(|edge| format!(" {edge}")).collect::<String>();
     format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
-         media-src 'self' blob: data:{edges}; connect-src 'self'{edges}; base-uri 'none'; form-action 'none'; \
+         media-src 'self' blob: data:{edges}; connect-src 'self' blob:{edges}; base-uri 'none'; form-action 'none'; \
          frame-ancestors 'self'"
     )
 }
@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn only_what_is_named_is_loaded() {
         let policy = policy(&["http://a:1".to_owned(), "http://b:2".to_owned()]);
-        assert!(policy.contains("connect-src 'self' http://a:1 http://b:2;"), "{policy}");
+        assert!(policy.contains("connect-src 'self' blob: http://a:1 http://b:2;"), "{policy}");
         assert!(policy.contains("media-src 'self' blob: data: http://a:1 http://b:2;"), "{policy}");
         assert!(policy.starts_with("default-src 'none';") && !policy.contains("unsafe"), "{policy}");
     }
