@@ -32,6 +32,7 @@ def arguments():
     numbers = lambda text: sorted({int(part) for part in text.split(",")})
     parser.add_argument("--scenes", default=",".join(SCENES), type=lambda text: text.split(","))
     parser.add_argument("--clips", default="10,60,300", type=numbers, help="seconds of each clip")
+    parser.add_argument("--content", default="flight", choices=ffmpeg.CONTENTS, help="of the clips: hard or easy")
     parser.add_argument("--rounds", default=3, type=int, help="of everything that makes a video")
     parser.add_argument("--uploads", default=20, type=int, help="short ones, for push and for pull")
     parser.add_argument("--gap", default=2.0, type=float, help="seconds between them, on average")
@@ -53,19 +54,21 @@ def arguments():
     return options
 
 
-def machine():
+def machine(options):
     """What the figures were seen on, and whether anybody else was at work."""
     model = [line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")]
     version = subprocess.run(["ffmpeg", "-version"], capture_output=True, text=True).stdout.split(" ")[2]
     return {"cpu": model[0] if model else platform.machine(), "cores": len(os.sched_getaffinity(0)),
-            "load_before": os.getloadavg()[0], "ffmpeg": version, "content": ffmpeg.CONTENT,
+            "load_before": os.getloadavg()[0], "ffmpeg": version,
+            "clips": f"{options.content}: {ffmpeg.CONTENTS[options.content]} (each {ffmpeg.LOOP_S} s), pink noise; "
+                     "1080p30, H.264 at 8 Mbit/s, AAC",
             "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
 
 
 def main():
     options = arguments()
     os.makedirs(options.clips_folder, exist_ok=True)
-    seen = {"machine": machine(), "rounds": options.rounds}
+    seen = {"machine": machine(options), "rounds": options.rounds}
     report.machine(seen["machine"], sys.stdout)
     for name in options.scenes:
         print(f"\n{name}", flush=True)

@@ -13,11 +13,14 @@ import subprocess
 import threading
 import time
 
-# A slow flight into the Mandelbrot set under film grain: detail at every scale, and motion everywhere. Drawing it is
-# slow, so ten seconds are drawn and repeated; no encoder looks back that far.
-PICTURE = "mandelbrot=s=1920x1080:r=30:maxiter=500:end_scale=0.02:end_pts=300,noise=alls=6:allf=t"
+# Drawing is slow, so ten seconds are drawn and repeated; no encoder looks back that far.
 LOOP_S = 10
-CONTENT = f"{PICTURE} (each {LOOP_S} s), pink noise; H.264 at 8 Mbit/s, AAC"
+CONTENTS = {
+    # A flight into the Mandelbrot set under film grain: detail at every scale, and motion everywhere. Hard.
+    "flight": "mandelbrot=s=1920x1080:r=30:maxiter=500:end_scale=0.02:end_pts=300,noise=alls=6:allf=t",
+    # Large flat areas with a little grain, some of them moving: what a screen recording or a cartoon is like. Easy.
+    "pattern": "testsrc2=s=1920x1080:r=30,noise=alls=3:allf=t",
+}
 QUIET = ["ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "error", "-y"]
 
 
@@ -31,21 +34,22 @@ def made(path, words):
     return path
 
 
-def clip(folder, seconds):
+def clip(options, seconds):
     """1080p30 of this length."""
-    loop = made(os.path.join(folder, "loop.mp4"), [
-        "-f", "lavfi", "-i", PICTURE, "-t", str(LOOP_S), "-c:v", "libx264", "-preset", "veryfast", "-b:v", "8M",
+    folder, content = options.clips_folder, options.content
+    loop = made(os.path.join(folder, f"{content}.mp4"), [
+        "-f", "lavfi", "-i", CONTENTS[content], "-t", str(LOOP_S), "-c:v", "libx264", "-preset", "veryfast", "-b:v", "8M",
         "-maxrate", "10M", "-bufsize", "16M", "-g", "60", "-bf", "2", "-pix_fmt", "yuv420p"])
-    return made(os.path.join(folder, f"{seconds}s.mp4"), [
+    return made(os.path.join(folder, f"{content}-{seconds}s.mp4"), [
         "-stream_loop", str(-(-seconds // LOOP_S) - 1), "-i", loop,
         "-f", "lavfi", "-i", f"anoisesrc=c=pink:a=0.3:d={seconds},aformat=channel_layouts=stereo",
         "-map", "0:v", "-map", "1:a", "-c:v", "copy", "-c:a", "aac", "-b:a", "128k", "-t", str(seconds),
         "-movflags", "+faststart"])
 
 
-def short_clip(folder):
+def short_clip(options):
     """Two seconds that are next to no work: what is measured with it is the way of the jobs."""
-    return made(os.path.join(folder, "short.mp4"), [
+    return made(os.path.join(options.clips_folder, "short.mp4"), [
         "-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=2", "-f", "lavfi", "-i", "sine=440:d=2",
         "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac"])
 
@@ -78,13 +82,12 @@ class Recorder:
         self.pipe = os.path.join(folder, "calls")
         os.mkfifo(self.pipe)
         # Held open for both, so that neither side waits for the other.
-        self.reader = os.open(self.pipe, os.O_RDWR | os.O_NONBLOCK)
+        self.reader, self.said = os.open(self.pipe, os.O_RDWR | os.O_NONBLOCK), b""
         self.tools = {tool: self.tool(folder, tool) for tool in ("ffmpeg", "ffprobe")}
 
     def tool(self, folder, name):
         path = os.path.join(folder, name)
         with open(path, "w") as script:
-            # One write, below what a pipe takes in one piece.
             script.write(f"#!/bin/sh\nprintf '%s\\037' {name} \"$@\" '{self.END}' >{shlex.quote(self.pipe)}\n"
                          f"exec {shlex.quote(shutil.which(name))} \"$@\"\n")
         os.chmod(path, stat.S_IRWXU)
@@ -92,14 +95,13 @@ class Recorder:
 
     def calls(self):
         """What was called since the last time."""
-        said = b""
         try:
             while block := os.read(self.reader, 1 << 16):
-                said += block
+                self.said += block
         except BlockingIOError:
             pass
-        parts = said.decode().split(self.END + self.SEPARATOR)
-        return [part.rstrip(self.SEPARATOR).split(self.SEPARATOR) for part in parts if part]
+        *whole, self.said = self.said.split((self.END + self.SEPARATOR).encode())
+        return [call.decode().rstrip(self.SEPARATOR).split(self.SEPARATOR) for call in whole]
 
 
 class Encode:

@@ -15,7 +15,7 @@ def mid(spread):
 
 def machine(seen, out):
     print(f"{seen['cores']} cores of {seen['cpu']}, load {seen['load_before']:.1f} before; ffmpeg {seen['ffmpeg']}\n"
-          f"clips: {seen['content']}", file=out, flush=True)
+          f"clips: {seen['clips']}", file=out, flush=True)
 
 
 def ready(rows):

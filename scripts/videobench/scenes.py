@@ -34,7 +34,7 @@ def ready(options):
     """Last byte to `playable` and to `ready`: one worker as it comes, on all cores."""
     rows = []
     for seconds in options.clips:
-        source, seen = ffmpeg.clip(options.clips_folder, seconds), []
+        source, seen = ffmpeg.clip(options, seconds), []
         for n in range(options.rounds):
             with Fleet(options) as fleet:
                 fleet.worker()
@@ -69,7 +69,7 @@ def cpu_clip(options):
 def cpu(options):
     """CPU seconds of our pipeline beside those of bare ffmpeg with the same commands, in turns, a job at a time."""
     seconds = cpu_clip(options)
-    source = ffmpeg.clip(options.clips_folder, seconds)
+    source = ffmpeg.clip(options, seconds)
     encodes, rounds, minutes = record(options, source), [], seconds / 60
     for n in range(options.rounds):
         ours = cpu_of_the_pipeline(options, source)
@@ -99,8 +99,8 @@ def cpu_of_the_pipeline(options, source):
     with Fleet(options) as fleet:
         worker = fleet.worker("--slots", "1")
         client = fleet.client()
-        # Before the upload, so that what the job begins with while we look is counted; the upload's own part is
-        # taken off by an upload of the same bytes that nobody makes anything of.
+        # Counted from before the upload, since jobs begin while we look; what the upload itself takes is taken off by
+        # an upload of the same bytes that nobody makes anything of.
         began = fleet.origin.cpu_s()[0], *worker.cpu_s()
         asset, sent = client.upload(source)
         client.times(asset, sent, RARE_LOOK_S)
@@ -122,9 +122,9 @@ def peer(options):
     """One ffmpeg that makes the same ladder in one go, as scripts do, beside us."""
     rows = []
     # What is said to the encoders does not depend on the length; a short clip tells it sooner.
-    encodes = record(options, ffmpeg.clip(options.clips_folder, min(options.clips)))
+    encodes = record(options, ffmpeg.clip(options, min(options.clips)))
     for seconds in options.clips:
-        source = ffmpeg.clip(options.clips_folder, seconds)
+        source = ffmpeg.clip(options, seconds)
         cpu_s, took, begins = [], [], []
         for n in range(options.rounds):
             folder = tempfile.mkdtemp(prefix="peer-", dir=options.work)
@@ -147,7 +147,7 @@ def peer(options):
 
 def claims(options):
     """Push beside pull: how long a job that could be given out waits, while short videos come in one by one."""
-    source, found = ffmpeg.short_clip(options.clips_folder), []
+    source, found = ffmpeg.short_clip(options), []
     for mode in ("push", "poll:5s"):
         with Fleet(options) as fleet:
             fleet.worker("--claim", mode)
@@ -181,7 +181,7 @@ def workers(options):
         return {"skipped": f"a video of {seconds} s is encoded in one piece: --clips needs one above {ONE_PIECE_S} s"}
     if len(cores) < 2:
         return {"skipped": "there is only one core"}
-    source, found = ffmpeg.clip(options.clips_folder, seconds), {1: [], 2: []}
+    source, found = ffmpeg.clip(options, seconds), {1: [], 2: []}
     for n in range(options.rounds):
         for count in found:
             with Fleet(options) as fleet:
@@ -218,7 +218,7 @@ class Show:
 def start(options):
     """How long a player takes to its first picture through a warm edge."""
     with Fleet(options) as fleet:
-        show = Show(fleet, ffmpeg.clip(options.clips_folder, min(options.clips)))
+        show = Show(fleet, ffmpeg.clip(options, min(options.clips)))
         fetches = [{"lines": lines, "fetched_s": spread(
             [player.first_picture_s(show.port, show.hls, n) for _ in range(options.starts)])}
             for n, (_, lines, _) in enumerate(show.rungs)]
@@ -242,7 +242,7 @@ def rebuffer(options):
     """Each rung to its end over a link of 1.5 times its rate."""
     seconds = cpu_clip(options)
     with Fleet(options) as fleet:
-        show = Show(fleet, ffmpeg.clip(options.clips_folder, seconds))
+        show = Show(fleet, ffmpeg.clip(options, seconds))
         rows = []
         for n, (_, lines, _) in enumerate(show.rungs):
             rows.append({"lines": lines, **player.play(show.port, show.hls, n, options.link)})
