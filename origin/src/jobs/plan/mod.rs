@@ -188,7 +188,7 @@ impl Maker<'_> {
             video: video.clone(),
             chunk: number,
             first_frame: chunk.first_frame,
-            frames: chunk.frames,
+            frames: chunk.frames.or_else(|| Some(self.end_frames()?.saturating_sub(chunk.first_frame).max(1))),
             first_segment: chunk.first_segment,
             gop_frames: grid.gop_frames,
             segment_gops: SEGMENT_GOPS,
@@ -208,6 +208,7 @@ impl Maker<'_> {
             audio: audio.clone(),
             track,
             start_us: self.start_us(),
+            end_us: self.end_us(),
             segment_ms,
             bitrate_bps,
             channels,
@@ -237,6 +238,21 @@ impl Maker<'_> {
         }
         let work = CaptionsWork { streams, tracks, start_us: self.start_us() };
         self.push(Work::Captions(work), Class::Beside, limits::SMALL_JOB_MS, 0);
+    }
+
+    /// Where everything ends, in frames: pictures and sound have one end, whichever of them the source has more of.
+    fn end_frames(&self) -> Option<u64> {
+        let rate = self.info.video.as_ref()?.frame_rate;
+        let (num, den) = (u128::from(rate.num.get()), u128::from(rate.den.get()) * 1000);
+        let frames = (u128::from(self.info.duration_ms) * num + den / 2) / den;
+        (self.info.duration_ms > 0).then_some(u64::try_from(frames).unwrap_or(u64::MAX).max(1))
+    }
+
+    /// The same in microseconds.
+    fn end_us(&self) -> Option<u64> {
+        let rate = self.info.video.as_ref()?.frame_rate;
+        let ticks = u128::from(self.end_frames()?) * u128::from(rate.den.get()) * 1_000_000;
+        u64::try_from(ticks / u128::from(rate.num.get())).ok()
     }
 
     fn start_us(&self) -> i64 {

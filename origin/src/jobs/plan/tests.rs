@@ -49,7 +49,7 @@ fn a_short_clip_is_planned_whole_with_the_lowest_rung_apart() {
     let plan = plan(&info, 1000, &Ladder::default()).unwrap();
     assert_eq!(kinds(&plan), ["rendition", "audio", "poster", "rendition", "package"]);
     let Work::Rendition(lowest) = &plan.jobs[0].work else { panic!("{:?}", plan.jobs[0]) };
-    assert_eq!((lowest.rungs.len(), lowest.rungs[0].track.as_str(), lowest.frames), (1, "v360", None));
+    assert_eq!((lowest.rungs.len(), lowest.rungs[0].track.as_str(), lowest.frames), (1, "v360", Some(300)));
     assert_eq!((lowest.gop_frames, lowest.segment_gops), (60, 2));
     let Work::Rendition(others) = &plan.jobs[3].work else { panic!("{:?}", plan.jobs[3]) };
     assert_eq!(others.rungs.iter().map(|r| r.track.as_str()).collect::<Vec<_>>(), ["v480", "v720", "v1080"]);
@@ -74,6 +74,39 @@ fn five_minutes_are_cut_and_each_chunk_has_two_jobs() {
         panic!()
     };
     assert_eq!((sound.bitrate_bps, sound.channels), (64_000, 1));
+}
+
+#[test]
+fn pictures_and_sound_are_planned_to_one_end_on_the_grid_of_frames() {
+    for (duration_ms, (num, den), frames, end_us) in [
+        (24_009, (30, 1), 720, 24_000_000),
+        (24_020, (30, 1), 721, 24_033_333),
+        (32_000, (25, 1), 800, 32_000_000),
+        (10_011, (30_000, 1001), 300, 10_010_000),
+        (100_000, (30, 1), 3000, 100_000_000),
+        (1, (30, 1), 1, 33_333),
+    ] {
+        let mut video = video(640, 360);
+        video.frame_rate = rate(num, den);
+        let plan =
+            plan(&source(Some(video), vec![audio(2)], duration_ms), 1000, &Ladder::default()).unwrap();
+        let ends = plan.jobs.iter().filter_map(|job| match &job.work {
+            Work::Rendition(work) => Some(work.first_frame + work.frames.unwrap()),
+            _ => None,
+        });
+        assert_eq!(ends.max(), Some(frames), "{duration_ms} ms");
+        let sound = plan.jobs.iter().find_map(|job| match &job.work {
+            Work::Audio(work) => work.end_us,
+            _ => None,
+        });
+        assert_eq!(sound, Some(end_us), "{duration_ms} ms");
+    }
+    let sound = plan(&source(None, vec![audio(2)], 5000), 1, &Ladder::default()).unwrap();
+    let Work::Audio(sound) = &sound.jobs[0].work else { panic!() };
+    assert_eq!(sound.end_us, None, "sound alone ends where it ends");
+    let unknown = plan(&source(Some(video(640, 360)), vec![], 0), 1, &Ladder::default()).unwrap();
+    let Work::Rendition(unknown) = &unknown.jobs[0].work else { panic!() };
+    assert_eq!(unknown.frames, None);
 }
 
 #[test]
