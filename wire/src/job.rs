@@ -233,6 +233,10 @@ pub struct RenditionWork {
     pub segment_gops: u32,
     /// What to make, one track for each.
     pub rungs: Vec<Rung>,
+    /// The encoder's preset, the same for every chunk: parts that different workers make have one set of decoder
+    /// parameters. `None` leaves it to the worker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<String>,
     /// Encrypts the segments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encryption: Option<Encryption>,

@@ -91,8 +91,8 @@ pub struct Plan {
 }
 
 /// Plans a source of `size_bytes`; `None` if it has nothing that plays.
-pub fn plan(info: &SourceInfo, size_bytes: u64, ladder: &Ladder) -> Option<Plan> {
-    let mut maker = Maker { info, size_bytes, outline: Outline::default(), jobs: Vec::new() };
+pub fn plan(info: &SourceInfo, size_bytes: u64, ladder: &Ladder, preset: &str) -> Option<Plan> {
+    let mut maker = Maker { info, size_bytes, preset, outline: Outline::default(), jobs: Vec::new() };
     let segment_ms = match &info.video {
         Some(video) => maker.video(video, ladder),
         None => limits::AUDIO_SEGMENT_MS,
@@ -131,6 +131,7 @@ pub fn probe(size_bytes: u64) -> Planned {
 struct Maker<'a> {
     info: &'a SourceInfo,
     size_bytes: u64,
+    preset: &'a str,
     outline: Outline,
     jobs: Vec<Planned>,
 }
@@ -193,6 +194,7 @@ impl Maker<'_> {
             gop_frames: grid.gop_frames,
             segment_gops: SEGMENT_GOPS,
             rungs: rungs.to_vec(),
+            preset: Some(self.preset.to_owned()),
             encryption: None,
         };
         let cost_ms = u64::try_from(cost).unwrap_or(u64::MAX).min(limits::LARGEST_COST_MS);
