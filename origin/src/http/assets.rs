@@ -16,6 +16,7 @@ use tidegate_wire::{AssetId, Code, Digest};
 use super::auth::Authenticated;
 use super::error::ApiError;
 use super::extract::{AssetPath, Json, Params};
+use super::page::Page;
 use super::playback::{self, Played};
 use super::timestamp::Timestamp;
 use super::{check_name, no_store};
@@ -62,14 +63,6 @@ impl Shown {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Page {
-    limit: Option<u32>,
-    /// The last asset of the page before.
-    cursor: Option<String>,
-}
-
 #[derive(Serialize)]
 struct List {
     assets: Vec<Shown>,
@@ -81,18 +74,9 @@ async fn list(
     Authenticated(account): Authenticated,
     Params(page): Params<Page>,
 ) -> Result<Response, ApiError> {
-    let limit = page.limit.unwrap_or(limits::PAGE_ASSETS);
-    if !(1..=limits::PAGE_ASSETS_MAX).contains(&limit) {
-        return Err(ApiError::field(format!("limit: 1 to {}", limits::PAGE_ASSETS_MAX)));
-    }
-    let before = page.cursor.map(|cursor| cursor.parse::<AssetId>()).transpose();
-    let before =
-        before.map_err(|_| ApiError::field("cursor: take it from `next_cursor` of the page before"))?;
-    // One more than asked, to know whether there is a next page.
-    let mut found = assets::list(&app.catalog, &account.id, before, limit + 1).await?;
-    let asked = usize::try_from(limit).unwrap_or(usize::MAX);
-    let next_cursor = (found.len() > asked).then(|| found[asked - 1].id);
-    found.truncate(asked);
+    let page = page.read::<AssetId>(limits::PAGE_ASSETS, 1..=limits::PAGE_ASSETS_MAX)?;
+    let mut found = assets::list(&app.catalog, &account.id, page.before, page.to_look_for()).await?;
+    let next_cursor = page.cut(&mut found, |asset| asset.id);
     let ids: Vec<AssetId> = found.iter().map(|asset| asset.id).collect();
     let mut played = playback::of_each(&app, &ids).await?;
     let show = |asset: Asset| {

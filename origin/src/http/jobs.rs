@@ -16,6 +16,7 @@ use super::auth::Authenticated;
 use super::error::ApiError;
 use super::extract::{Params, Segment};
 use super::no_store;
+use super::page::Page;
 use super::playback::Fault;
 use super::timestamp::Timestamp;
 use crate::app::App;
@@ -59,14 +60,6 @@ struct ForOperators {
     log: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Page {
-    limit: Option<u32>,
-    /// The last job of the page before.
-    cursor: Option<String>,
-}
-
 #[derive(Serialize)]
 struct List {
     jobs: Vec<Shown>,
@@ -78,18 +71,10 @@ async fn list(
     Authenticated(account): Authenticated,
     Params(page): Params<Page>,
 ) -> Result<Response, ApiError> {
-    let limit = page.limit.unwrap_or(limits::PAGE_JOBS);
-    if !(1..=limits::PAGE_JOBS_MAX).contains(&limit) {
-        return Err(ApiError::field(format!("limit: 1 to {}", limits::PAGE_JOBS_MAX)));
-    }
-    let before = page.cursor.map(|cursor| cursor.parse::<Uuid>()).transpose();
-    let before =
-        before.map_err(|_| ApiError::field("cursor: take it from `next_cursor` of the page before"))?;
+    let page = page.read::<Uuid>(limits::PAGE_JOBS, 1..=limits::PAGE_JOBS_MAX)?;
     let whose = (!account.is_admin).then_some(account.id.as_str());
-    let mut found = jobs::list(&app.catalog, whose, before, limit + 1).await?;
-    let asked = usize::try_from(limit).unwrap_or(usize::MAX);
-    let next_cursor = (found.len() > asked).then(|| found[asked - 1].id);
-    found.truncate(asked);
+    let mut found = jobs::list(&app.catalog, whose, page.before, page.to_look_for()).await?;
+    let next_cursor = page.cut(&mut found, |job| job.id);
     let now_ms = app.clock.unix_ms();
     let since = now_ms.saturating_sub(u64::try_from(limits::WORKER_AROUND.as_millis()).unwrap_or(u64::MAX));
     let around = workers::around(&app.catalog, since).await?;

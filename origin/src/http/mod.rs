@@ -19,6 +19,7 @@ pub mod internal;
 mod internal_jobs;
 pub mod jobs;
 pub mod media;
+mod page;
 mod playback;
 pub mod progress;
 pub mod purges;

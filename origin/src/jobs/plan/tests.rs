@@ -93,8 +93,7 @@ fn pictures_and_sound_are_planned_to_one_end_on_the_grid_of_frames() {
     ] {
         let mut video = video(640, 360);
         video.frame_rate = rate(num, den);
-        let plan =
-            plan(&source(Some(video), vec![audio(2)], duration_ms), 1000, &Ladder::default()).unwrap();
+        let plan = plan(&source(Some(video), vec![audio(2)], duration_ms), 1000, &Ladder::default()).unwrap();
         let ends = plan.jobs.iter().filter_map(|job| match &job.work {
             Work::Rendition(work) => Some(work.first_frame + work.frames.unwrap()),
             _ => None,
