@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tidegate_wire::job::Kind;
 use tidegate_wire::{AssetId, Code};
 use uuid::Uuid;
