@@ -18,6 +18,7 @@ import os
 import pathlib
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -27,12 +28,23 @@ from videobench import ffmpeg, report, scenes
 SCENES = ("ready", "peer", "cpu", "claims", "workers", "start", "rebuffer")
 
 
+def alone(command):
+    """Runs this script once more where nobody else is: in a network of its own, whose only congestion control is
+    reno. A paced one, as BBR, makes a loopback wait that nobody would have. BENCH_CONGESTION=host leaves all as it is;
+    so does not being root."""
+    if os.environ.get("BENCH_CONGESTION") == "host" or os.environ.get("BENCH_ALONE") or os.geteuid() != 0:
+        return
+    os.environ["BENCH_ALONE"] = "1"
+    setup = "ip link set lo up && sysctl -qw net.ipv4.tcp_congestion_control=reno && exec \"$@\""
+    os.execvp("unshare", ["unshare", "--net", "sh", "-c", setup, "sh", sys.executable, *command])
+
+
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     numbers = lambda text: sorted({int(part) for part in text.split(",")})
     parser.add_argument("--scenes", default=",".join(SCENES), type=lambda text: text.split(","))
     parser.add_argument("--clips", default="10,60,300", type=numbers, help="seconds of each clip")
-    parser.add_argument("--content", default="flight", choices=ffmpeg.CONTENTS, help="of the clips: hard or easy")
+    parser.add_argument("--content", default="flight", choices=ffmpeg.CONTENTS, help="of the clips: hard or easier")
     parser.add_argument("--rounds", default=3, type=int, help="of everything that makes a video")
     parser.add_argument("--uploads", default=20, type=int, help="short ones, for push and for pull")
     parser.add_argument("--gap", default=2.0, type=float, help="seconds between them, on average")
@@ -49,7 +61,7 @@ def arguments():
     for name in ("tidegate-origin", "tidegate-transcoder", "tidegate-edge"):
         if not os.path.exists(os.path.join(options.bins, name)):
             parser.error(f"{options.bins} has no {name}: build it, or say --bins")
-    if missing := [tool for tool in ("ffmpeg", "ffprobe", "setpriv", "taskset") if not shutil.which(tool)]:
+    if missing := [tool for tool in ("ffmpeg", "ffprobe", "setpriv", "taskset", "unshare") if not shutil.which(tool)]:
         parser.error(f"not installed: {', '.join(missing)}")
     return options
 
@@ -60,6 +72,7 @@ def machine(options):
     version = subprocess.run(["ffmpeg", "-version"], capture_output=True, text=True).stdout.split(" ")[2]
     return {"cpu": model[0] if model else platform.machine(), "cores": len(os.sched_getaffinity(0)),
             "load_before": os.getloadavg()[0], "ffmpeg": version,
+            "congestion": pathlib.Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip(),
             "clips": f"{options.content}: {ffmpeg.CONTENTS[options.content]} (each {ffmpeg.LOOP_S} s), pink noise; "
                      "1080p30, H.264 at 8 Mbit/s, AAC",
             "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
@@ -67,6 +80,9 @@ def machine(options):
 
 def main():
     options = arguments()
+    alone(sys.argv)
+    # So that what was started is stopped and its data removed then too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))
     os.makedirs(options.clips_folder, exist_ok=True)
     seen = {"machine": machine(options), "rounds": options.rounds}
     report.machine(seen["machine"], sys.stdout)

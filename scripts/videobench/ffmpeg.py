@@ -18,7 +18,7 @@ LOOP_S = 10
 CONTENTS = {
     # A flight into the Mandelbrot set under film grain: detail at every scale, and motion everywhere. Hard.
     "flight": "mandelbrot=s=1920x1080:r=30:maxiter=500:end_scale=0.02:end_pts=300,noise=alls=6:allf=t",
-    # Large flat areas with a little grain, some of them moving: what a screen recording or a cartoon is like. Easy.
+    # Large flat areas with a little grain, some of them moving: what a screen recording or a cartoon is like. Easier.
     "pattern": "testsrc2=s=1920x1080:r=30,noise=alls=3:allf=t",
 }
 QUIET = ["ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "error", "-y"]

@@ -14,7 +14,8 @@ def mid(spread):
 
 
 def machine(seen, out):
-    print(f"{seen['cores']} cores of {seen['cpu']}, load {seen['load_before']:.1f} before; ffmpeg {seen['ffmpeg']}\n"
+    print(f"{seen['cores']} cores of {seen['cpu']}, load {seen['load_before']:.1f} before; ffmpeg {seen['ffmpeg']}; "
+          f"{seen['congestion']} on the loopback\n"
           f"clips: {seen['clips']}", file=out, flush=True)
 
 

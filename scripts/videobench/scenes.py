@@ -1,10 +1,12 @@
 """What is measured. Each scene is a function of the options; it returns what it saw, for the tables and the JSON."""
 import json
+import math
 import os
 import pathlib
 import random
 import shutil
 import sqlite3
+import statistics
 import subprocess
 import tempfile
 import time
@@ -20,10 +22,10 @@ RARE_LOOK_S = 0.5
 
 
 def spread(values):
-    """The middle, the ends, and what all but one in twenty stay below."""
+    """The middle, the ends, and what no more than one in twenty are above."""
     values = sorted(values)
-    at = lambda share: values[min(len(values) - 1, int(share * len(values)))]
-    return {"p50": at(0.5), "p95": at(0.95), "min": values[0], "max": values[-1], "n": len(values)}
+    return {"p50": statistics.median(values), "p95": values[math.ceil(0.95 * len(values)) - 1],
+            "min": values[0], "max": values[-1], "n": len(values)}
 
 
 def say(text):
