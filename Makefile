@@ -1,6 +1,6 @@
 # `make` alone says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-tools web web-check lint fmt bench-edge bench-upload
+.PHONY: help run test test-tools web web-check lint fmt bench-edge bench-upload bench-video
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,10 @@ bench-upload: $(BENCH)/upload_bench.py ## uploads beside tusd and rustus, first 
 	        $(if $(TUSD),--bin tusd=$(TUSD)) $(if $(RUSTUS),--bin rustus=$(RUSTUS)) \
 	        --bin tidegate=$(CURDIR)/target/release/tidegate-origin $(ARGS) || exit 1; \
 	done
+
+bench-video: ## from an upload's last byte to the first picture, beside bare ffmpeg (ARGS="--clips 10 --rounds 1")
+	cargo build --release --bin tidegate-origin --bin tidegate-transcoder --bin tidegate-edge
+	python3 scripts/bench_video.py --bins $(or $(CARGO_TARGET_DIR),target)/release $(ARGS)
 
 $(BENCH)/%_bench.py:
 	@echo "The benchmark scripts are kept beside the repository: BENCH=FOLDER says where (now $(BENCH))." >&2; exit 1

@@ -128,6 +128,10 @@ pub struct OriginConfig {
     /// of a box of 16 to 9, upright for upright video, that the picture fits into; nothing is scaled up.
     #[arg(long, env = "TIDEGATE_LADDER", value_name = "LADDER", default_value = Ladder::DEFAULT)]
     pub ladder: Ladder,
+    /// libx264's preset that videos are encoded with, from `ultrafast` to `veryslow`: how much time is given for fewer
+    /// bits. It is the same for every worker, so that what they make fits together.
+    #[arg(long, env = "TIDEGATE_PRESET", value_name = "PRESET", default_value = limits::PRESET, value_parser = PRESETS)]
+    pub preset: String,
     /// Seconds after which a worker that has not been heard of has lost its job.
     #[arg(long, env = "TIDEGATE_JOB_LEASE", value_name = "SECONDS", default_value_t = limits::JOB_LEASE_S, value_parser = clap::value_parser!(u32).range(2..=3600))]
     pub job_lease: u32,
@@ -177,6 +181,7 @@ impl OriginConfig {
             max_upload: ByteSize(limits::MAX_UPLOAD_BYTES),
             upload_expiry_days: limits::UPLOAD_EXPIRY_DAYS,
             ladder: Ladder::default(),
+            preset: limits::PRESET.to_owned(),
             job_lease: limits::JOB_LEASE_S,
             public_url: None,
             trusted_proxies: Vec::new(),
@@ -206,6 +211,10 @@ impl OriginConfig {
         self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
     }
 }
+
+/// What libx264 has; slower than `veryslow` is of no use.
+const PRESETS: [&str; 9] =
+    ["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"];
 
 /// A base URL: scheme and authority, perhaps a path; without the slash at its end.
 fn parse_public_url(text: &str) -> Result<String, String> {

@@ -227,6 +227,8 @@ pub const READINESS_EVERY: Duration = Duration::from_secs(5);
 
 /// Rungs of a ladder.
 pub const LADDER_RUNGS: usize = 12;
+/// libx264's preset, unless configured otherwise.
+pub const PRESET: &str = "veryfast";
 /// The least a rung may cost, in bits a second, however small the picture.
 pub const LOWEST_BITRATE_BPS: u32 = 100_000;
 /// What stereo costs, in bits a second; one channel costs half.

@@ -114,6 +114,10 @@ async fn a_video_becomes_playable_with_its_first_segments_and_ready_with_its_pac
     }
     let whole = read("v1080.m3u8").await.expect(200);
     assert!(whole.text.contains("ENDLIST"), "{}", whole.text);
+    let metrics = &origin.app.metrics.jobs;
+    assert_eq!((metrics.playable.get_sample_count(), metrics.ready.get_sample_count()), (1, 1));
+    assert_eq!(metrics.attempts.with_label_values(&["rendition", "done"]).get(), 2);
+    assert_eq!(metrics.waited.with_label_values(&["package"]).get_sample_count(), 1);
     let list = origin.get(&ada, "/api/v1/assets").await.expect(200).json();
     assert_eq!(list["assets"][0], seen);
 

@@ -265,3 +265,52 @@ async fn invariant_9_a_key_is_for_its_owner_and_for_grants_also_where_the_video_
     let plain = upload(&origin, &ada, "video/mp4").await;
     origin.get(&ada, &format!("/media/{plain}/1/key")).await.expect_problem(404, "not_found");
 }
+
+#[tokio::test]
+async fn invariant_9_the_file_behind_an_encrypted_video_is_private_whatever_the_video_is() {
+    let origin = Origin::start().await;
+    let (ada, bob) = (origin.token_of("ada").await, origin.token_of("bob").await);
+    let id = upload_with(&origin, &ada, &[("encrypt", "aes-128")]).await;
+    let open = upload_with(&origin, &ada, &[]).await;
+    let (path, page) = (id.source_path(), format!("/watch/{id}"));
+    let granted = granted_path(&origin.app.grants.sign(&id.media_prefix(), NOW_S + 60), &path);
+    // As soon as it is there, and when all of it is made.
+    for is_ready in [false, true] {
+        for visibility in ["private", "unlisted", "public"] {
+            set_visibility(&origin, &ada, id, visibility).await;
+            set_visibility(&origin, &ada, open, visibility).await;
+            for (who, path, may) in [
+                (&As::Nobody, &path, false),
+                (&bob, &path, false),
+                (&ada, &path, true),
+                (&As::Nobody, &granted, true),
+            ] {
+                let answer = origin.get(who, path).await;
+                let expected = if may { (200, "") } else { (403, "grant_required") };
+                assert_eq!(answer.outcome(), (expected.0, expected.1.to_owned()), "{who:?} {visibility}");
+                assert!(!answer.header("cache-control").contains("public"), "{who:?} {visibility}");
+            }
+            let told = async |id: AssetId| origin.get(&As::Fleet, &id.source_path()).await.expect(200);
+            assert_eq!(told(id).await.header("tidegate-visibility"), "private", "{visibility}");
+            assert_eq!(told(open).await.header("tidegate-visibility"), visibility);
+            if visibility != "private" {
+                for who in [&As::Nobody, &bob] {
+                    let seen = origin.get(who, &page).await.expect(200);
+                    assert!(
+                        !seen.text.contains(&path) && !seen.text.contains("<source src=\"\""),
+                        "{}",
+                        seen.text
+                    );
+                    let state = origin.get(who, &format!("{page}/state.json")).await.expect(200).json();
+                    assert_eq!((&state["source"], &state["content_type"]), (&json!(""), &json!("")));
+                }
+            }
+            let session = origin.log_in("ada").await;
+            let seen = origin.get(&session, &page).await.expect(200).text;
+            assert!(seen.contains(&format!("{path}\" download")), "its owner may: {seen}");
+        }
+        if !is_ready {
+            do_all(&origin, &source_info(10_000)).await;
+        }
+    }
+}

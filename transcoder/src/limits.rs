@@ -67,6 +67,8 @@ pub const LOG_READ_BYTES: usize = 8 * 1024;
 pub const LAST_WORDS: Duration = Duration::from_millis(500);
 /// Wall-clock time of a look at a source.
 pub const PROBE_TIME: Duration = Duration::from_secs(60);
+/// How far before the end that a container names its last packets are looked for, in seconds.
+pub const END_LOOK_S: u32 = 12;
 /// Address space of a look at a source. A shared build of ffmpeg maps about 400 MiB of libraries.
 pub const PROBE_MEMORY_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 /// CPU seconds of a look at a source, which hold even when the worker itself was killed.
@@ -115,8 +117,8 @@ pub const MAXRATE: f64 = 1.25;
 /// The decoder's buffer, in seconds of the rung's rate.
 pub const BUFFER_S: f64 = 2.0;
 /// How far before a chunk's first frame reading begins, in seconds, one after the other, until a keyframe lies
-/// between; then from the beginning of the file.
-pub const SEEK_MARGINS_S: [u32; 3] = [2, 12, 60];
+/// between; then from the beginning of the file. The longer ones are for a picture that is held behind its stream's end.
+pub const SEEK_MARGINS_S: [u32; 5] = [2, 12, 60, 600, 3600];
 /// Sound reaches the splitter in fragments of this length, in microseconds.
 pub const AUDIO_FRAGMENT_US: u32 = 500_000;
 /// Samples a second of the sound that is made.

@@ -114,12 +114,14 @@ async fn claims(worker: &Worker, tasks: &TaskTracker, shutdown: &CancellationTok
     let slots = Arc::new(Semaphore::new(worker.config.slots()));
     let shared = &worker.shared;
     let mut failures = 0;
+    // The first question, and the first after a failure, is not held: its answer says that the origin is there.
+    let mut held = false;
     loop {
         let Ok(slot) = slots.clone().acquire_owned().await else { return };
         shared.sources.sweep();
-        match claim(worker).await {
+        match claim(worker, held).await {
             Ok(Some(claim)) => {
-                failures = 0;
+                (failures, held) = (0, true);
                 worker.readiness.set_ready("origin");
                 let (shared, stopping) = (shared.clone(), shutdown.clone());
                 shared.metrics.running.inc();
@@ -130,7 +132,7 @@ async fn claims(worker: &Worker, tasks: &TaskTracker, shutdown: &CancellationTok
                 });
             }
             Ok(None) => {
-                failures = 0;
+                (failures, held) = (0, true);
                 worker.readiness.set_ready("origin");
                 if let ClaimMode::Poll(pause) = worker.config.claim {
                     sleep(pause).await;
@@ -142,19 +144,19 @@ async fn claims(worker: &Worker, tasks: &TaskTracker, shutdown: &CancellationTok
                 }
                 worker.readiness.set_unready("origin", error.to_string());
                 shared.api.pause(failures).await;
-                failures = failures.saturating_add(1);
+                (failures, held) = (failures.saturating_add(1), false);
             }
         }
     }
 }
 
-async fn claim(worker: &Worker) -> Result<Option<Claim>, crate::api::CallError> {
+async fn claim(worker: &Worker, held: bool) -> Result<Option<Claim>, crate::api::CallError> {
     let shared = &worker.shared;
     let request = ClaimRequest {
         worker: worker.config.name(),
         wait_s: match worker.config.claim {
-            ClaimMode::Push => limits::CLAIM_WAIT_S,
-            ClaimMode::Poll(_) => 0,
+            ClaimMode::Push if held => limits::CLAIM_WAIT_S,
+            ClaimMode::Push | ClaimMode::Poll(_) => 0,
         },
         scratch_free_bytes: shared.sources.free_bytes(),
         holds: shared.sources.holds(),

@@ -244,3 +244,17 @@ async fn a_worker_waits_for_its_origin_and_pulls_where_it_is_told_to() {
     assert!(matches!(report, Report::Probed { .. }));
     assert!(origin.state.claims.lock().unwrap().iter().all(|claim| claim.wait_s == 0));
 }
+
+/// Else it would not be ready before the origin has something to do, or is tired of holding the question.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_question_of_a_worker_is_answered_at_once_and_the_next_is_held() {
+    let dir = temporary();
+    let origin = Origin::start(dir.path()).await;
+    let _working = work(origin.config()).await;
+    let waits = origin.until("two questions", |state| {
+        let waits: Vec<u32> = state.claims.lock().unwrap().iter().map(|claim| claim.wait_s).collect();
+        (waits.len() >= 2).then_some(waits)
+    });
+    let waits = waits.await;
+    assert!(matches!(waits[..], [0, held, ..] if held > 0), "{waits:?}");
+}

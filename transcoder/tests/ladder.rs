@@ -113,7 +113,7 @@ async fn chunks_join_to_what_a_whole_encode_is() {
             let likeness = ssim(&source, &joined, size);
             assert!(likeness > 0.9, "{name} {size:?}: {likeness}");
         }
-        let behind = chunk(&video, 9, 1, false, rungs());
+        let behind = chunk(&video, 9, 1, true, rungs());
         let parts = origin.encode(&source, Work::Rendition(behind)).await;
         assert!(parts.len() == 2 && parts.iter().all(|part| part.segments.is_empty() && part.whole));
     }
@@ -238,6 +238,55 @@ async fn sound_is_in_step_with_the_pictures_and_cut_on_the_grid() {
     // The beep of second 1 is half a second into the pictures.
     let expected = usize::try_from(1_000_000 - video.start_us).unwrap() * 48 / 1000;
     assert!(onset.abs_diff(expected) < 100, "the beep is at sample {onset}, not at {expected}");
+}
+
+/// Where the parts of a track end, in seconds.
+fn end_s(parts: &[TrackPart]) -> f64 {
+    let last = parts.last().unwrap();
+    last.end_ticks().unwrap() as f64 / f64::from(last.format.timescale.get())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pictures_and_sound_end_together_whichever_the_source_has_more_of() {
+    let dir = temporary();
+    let dir = dir.path();
+    let (origin, _working) = fleet(dir).await;
+    let picture = "-f lavfi -i testsrc2=s=160x90:r=30";
+    ffmpeg(dir, &format!("{picture}:d=9 -f lavfi -i sine=d=3 {FAST} quiet.mp4"));
+    ffmpeg(dir, &format!("{picture}:d=3 -f lavfi -i sine=d=9 {FAST} held.mkv"));
+    ffmpeg(dir, &format!("{picture} -frames:v 1 {FAST} still.mp4"));
+    ffmpeg(dir, "-i still.mp4 -f lavfi -i sine=d=9 -c:v copy song.mp4");
+    ffmpeg(dir, &format!("{picture}:d=9 -f lavfi -i sine=d=9.009 {FAST} -c:a flac over.mkv"));
+    for name in ["quiet.mp4", "held.mkv", "song.mp4", "over.mkv"] {
+        let source = dir.join(name);
+        let info = origin.probe(&source).await;
+        let video = info.video.unwrap();
+        // As the origin plans it: one end, in frames, in two chunks.
+        let frames = (info.duration_ms * 30 + 500) / 1000;
+        assert!((270..=271).contains(&frames), "{name}: {} ms", info.duration_ms);
+        let mut parts = Vec::new();
+        let mut joined = Vec::new();
+        for number in 0..2 {
+            let mut work = chunk(&video, number, 1, number == 1, vec![rung("v", 160, 90)]);
+            work.frames = work.frames.or(Some(frames - work.first_frame));
+            let part = origin.encode(&source, Work::Rendition(work)).await.remove(0);
+            // Both chunks have one directory here: each is put aside before the next.
+            let file = dir.join(format!("{number}.mp4"));
+            let bytes = std::fs::read(join(&origin, std::slice::from_ref(&part), &file)).unwrap();
+            let init = usize::try_from(part.init_size_bytes).unwrap();
+            joined.extend_from_slice(if number == 0 { &bytes } else { &bytes[init..] });
+            parts.push(part);
+        }
+        let file = dir.join("joined.mp4");
+        std::fs::write(&file, joined).unwrap();
+        on_the_grid(&file, &parts, 60, usize::try_from(frames).unwrap());
+        let audio =
+            AudioWork { end_us: Some(frames * 1_000_000 / 30), ..sound(&info.audio[0], video.start_us) };
+        let audio = origin.encode(&source, Work::Audio(audio)).await;
+        let early = end_s(&parts) - end_s(&audio);
+        assert!((0.0..0.0214).contains(&early), "{name}: sound ends {early} s before the pictures");
+        assert!(audio[0].segments.iter().all(|segment| segment.duration_ticks > 1024), "{name}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

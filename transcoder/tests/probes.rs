@@ -99,6 +99,25 @@ async fn what_plays_is_described() {
 }
 
 #[tokio::test]
+async fn a_length_is_that_of_the_streams_whatever_the_container_says() {
+    let dir = temporary();
+    let dir = dir.path();
+    let (origin, _working) = fleet(dir).await;
+    ffmpeg(dir, &format!("-f lavfi -i testsrc2=s=320x180:r=30:d=3 -f lavfi -i sine=d=2 {FAST} good.mp4"));
+    ffmpeg(dir, "-i good.mp4 -c copy good.mkv");
+    // 49 days, in a header of milliseconds.
+    claim_size(&dir.join("good.mp4"), &dir.join("days.mp4"), b"mvhd", 20, &[0xfc, 0, 0, 0]);
+    let days = (49.0_f64 * 86_400_000.0).to_be_bytes();
+    claim_size(&dir.join("good.mkv"), &dir.join("days.mkv"), &[0x44, 0x89, 0x88], 3, &days);
+    let second = 1000.0_f64.to_be_bytes();
+    claim_size(&dir.join("good.mkv"), &dir.join("second.mkv"), &[0x44, 0x89, 0x88], 3, &second);
+    for name in ["good.mp4", "good.mkv", "days.mp4", "days.mkv", "second.mkv"] {
+        let info = origin.probe(&dir.join(name)).await;
+        assert!((2999..=3001).contains(&info.duration_ms), "{name}: {} ms", info.duration_ms);
+    }
+}
+
+#[tokio::test]
 async fn what_does_not_play_is_refused_for_good_with_the_reason() {
     let dir = temporary();
     let dir = dir.path();

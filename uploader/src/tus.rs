@@ -15,8 +15,11 @@ pub(crate) const VERSION: &str = "1.0.0";
 pub(crate) const OFFSET_STREAM: &str = "application/offset+octet-stream";
 
 /// The value of `Upload-Metadata` for a file's name and media type.
-pub(crate) fn metadata(name: &str, media_type: &str) -> String {
-    format!("filename {},filetype {}", BASE64_STANDARD.encode(name), BASE64_STANDARD.encode(media_type))
+pub(crate) fn metadata(name: &str, media_type: &str, encrypt: bool) -> String {
+    let (name, media_type) = (BASE64_STANDARD.encode(name), BASE64_STANDARD.encode(media_type));
+    let encrypt =
+        if encrypt { format!(",encrypt {}", BASE64_STANDARD.encode("aes-128")) } else { String::new() };
+    format!("filename {name},filetype {media_type}{encrypt}")
 }
 
 /// The value of `Upload-Concat` that joins `parts` in order. Paths, as in the specification's example: a server
@@ -89,10 +92,13 @@ mod tests {
     #[test]
     fn metadata_is_base64_behind_each_key() {
         assert_eq!(
-            metadata("vidéo, 1.mp4", "video/mp4"),
+            metadata("vidéo, 1.mp4", "video/mp4", false),
             "filename dmlkw6lvLCAxLm1wNA==,filetype dmlkZW8vbXA0"
         );
-        assert_eq!(metadata("", "text/plain"), "filename ,filetype dGV4dC9wbGFpbg==");
+        assert_eq!(
+            metadata("", "text/plain", true),
+            "filename ,filetype dGV4dC9wbGFpbg==,encrypt YWVzLTEyOA=="
+        );
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub(crate) struct Plant {
     pub(crate) pace: Option<Arc<Pace>>,
     pub(crate) give_up_after: Option<Duration>,
     pub(crate) name: Option<String>,
+    /// Whether what is made of it for playing is to be encrypted.
+    pub(crate) encrypt: bool,
     pub(crate) entropy: Entropy,
 }
 
@@ -54,7 +56,7 @@ pub(crate) async fn prepare(plant: &Plant, path: &Path, reporter: Reporter) -> R
     let name = plant.name.clone().unwrap_or_else(|| {
         source.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
     });
-    let metadata = tus::metadata(&name, media_type::of(source.path()));
+    let metadata = tus::metadata(&name, media_type::of(source.path()), plant.encrypt);
     Ok(Arc::new(Job {
         digester: Digester::new(source.size()),
         meters: record.parts.iter().map(|_| Arc::new(PartMeter::default())).collect(),

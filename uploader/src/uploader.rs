@@ -39,6 +39,8 @@ pub struct UploadOptions {
     pub stall: Duration,
     /// The name the server is told; `None` takes the file's.
     pub name: Option<String>,
+    /// Asks for what is made of a video for playing to be encrypted (HLS AES-128).
+    pub encrypt: bool,
     /// PEM certificates trusted besides the system's.
     pub ca_certificates: Option<Vec<u8>>,
     /// Randomness of the delays between attempts.
@@ -60,6 +62,7 @@ impl UploadOptions {
             give_up_after: None,
             stall: limits::STALL_TIMEOUT,
             name: None,
+            encrypt: false,
             ca_certificates: None,
             entropy: Entropy::system(),
             clock: Clock::system(),
@@ -100,6 +103,7 @@ impl Uploader {
                 pace: options.limit_rate.map(|rate| Arc::new(Pace::new(rate))),
                 give_up_after: options.give_up_after,
                 name: options.name,
+                encrypt: options.encrypt,
                 entropy: options.entropy,
             },
         })

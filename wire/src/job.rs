@@ -178,7 +178,8 @@ pub struct SubtitleStream {
 pub struct SourceInfo {
     /// ffmpeg's name of the container.
     pub container: String,
-    /// As long as the longest of its streams, in milliseconds; what the file says, which may be wrong.
+    /// From the first picture, or time zero where there is none, to the end of the stream of pictures or sound that ends
+    /// last, in milliseconds; what the file says, which may be wrong. 0 where nobody knows.
     pub duration_ms: u64,
     /// The stream to show; `None` for sound alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -220,7 +221,8 @@ pub struct RenditionWork {
     pub chunk: u32,
     /// First frame of the chunk; a multiple of a segment's.
     pub first_frame: u64,
-    /// Frames in the chunk; `None` to the end of the source.
+    /// Frames in the chunk, exactly: where the pictures end before it does, the last one is held. `None` to the end of
+    /// the pictures, whose length nobody knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frames: Option<u64>,
     /// The number of the chunk's first segment in the track.
@@ -231,6 +233,10 @@ pub struct RenditionWork {
     pub segment_gops: u32,
     /// What to make, one track for each.
     pub rungs: Vec<Rung>,
+    /// The encoder's preset, the same for every chunk: parts that different workers make have one set of decoder
+    /// parameters. `None` leaves it to the worker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<String>,
     /// Encrypts the segments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encryption: Option<Encryption>,
@@ -259,6 +265,10 @@ pub struct AudioWork {
     /// Where time zero of the video lies on the file's timeline, in microseconds; sound before it is cut, a gap after
     /// it is filled with silence.
     pub start_us: i64,
+    /// Where the pictures end, in microseconds from time zero: silence goes on until there, and what is behind it is cut.
+    /// `None` to the end of the sound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_us: Option<u64>,
     /// In milliseconds; a segment ends at the first frame at or after each multiple of it.
     pub segment_ms: u64,
     /// In bits a second.
@@ -384,7 +394,7 @@ pub enum Report {
     },
     /// A rendition's or an audio track's.
     Encoded {
-        /// Whole parts. A chunk behind the real end of the source has no segments.
+        /// Whole parts. A chunk of unknown length behind the real end of the source has no segments.
         parts: Vec<TrackPart>,
     },
     /// A poster's, captions' or package's.

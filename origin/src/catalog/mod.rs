@@ -8,6 +8,7 @@ pub mod assets;
 pub mod edges;
 mod engine;
 mod error;
+mod job_states;
 pub mod jobs;
 pub mod keys;
 pub mod published;

@@ -201,6 +201,18 @@ pub async fn of_assets(catalog: &Catalog, ids: &[AssetId]) -> Result<Vec<Revisio
     query.fetch_all(catalog.pool()).await?.iter().map(read).collect()
 }
 
+/// Whether any revision of an asset is encrypted.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn is_encrypted(catalog: &Catalog, asset: AssetId) -> Result<bool, CatalogError> {
+    let row =
+        sqlx::query("SELECT 1 AS one FROM revisions WHERE asset_id = $1 AND aes_key IS NOT NULL LIMIT 1")
+            .bind(asset.to_string())
+            .fetch_optional(catalog.pool());
+    Ok(row.await?.is_some())
+}
+
 /// As many places for values as there are ids: `$1, $2, …`.
 pub(super) fn places(ids: &[AssetId]) -> String {
     (1..=ids.len()).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ")

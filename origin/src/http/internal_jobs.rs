@@ -171,7 +171,12 @@ async fn keep(
     if kept == Kept::Different {
         return Err(Code::FileExists.into());
     }
-    if !queue::beat(&app.catalog, id, attempt, None, app.clock.unix_ms(), lease_until(app)).await? {
+    // Who was given away meanwhile is to know. The lease is prolonged where that is worth a write.
+    let row = running(app, id, attempt).await?;
+    let (held, fresh) = (row.lease_until.unwrap_or(0), lease_until(app));
+    if fresh.saturating_sub(held) > u64::from(app.config.job_lease) * 1000 / 3
+        && !queue::beat(&app.catalog, id, attempt, None, app.clock.unix_ms(), fresh).await?
+    {
         return Err(Code::JobTakenOver.into());
     }
     Ok(no_store(StatusCode::CREATED))

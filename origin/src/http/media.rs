@@ -1,4 +1,4 @@
-//! `/media/{asset}/source`: the uploaded bytes; `/media/{asset}/{revision}/…`: what was made of them. Whole or in
+//! `/media/{asset}/source`: the uploaded bytes, which are private where what is made of them is encrypted; `/media/{asset}/{revision}/…`: what was made of them. Whole or in
 //! ranges (RFC 9110 sections 13 and 14).
 
 mod content;
@@ -22,7 +22,7 @@ use self::representation::Representation;
 use super::cors;
 use super::error::ApiError;
 use crate::app::App;
-use crate::catalog::assets;
+use crate::catalog::{Visibility, assets, revisions};
 
 pub(super) fn router() -> Router<Arc<App>> {
     Router::new()
@@ -75,7 +75,11 @@ async fn answer(parts: &Parts, read: impl AsyncFnOnce() -> Result<Response, ApiE
 
 async fn read(app: &Arc<App>, parts: &Parts, id: &str, grant: Option<&str>) -> Result<Response, ApiError> {
     let id: AssetId = id.parse().map_err(|_| Code::AssetNotFound)?;
-    let asset = assets::get(&app.catalog, id).await?.ok_or(Code::AssetNotFound)?;
+    let mut asset = assets::get(&app.catalog, id).await?.ok_or(Code::AssetNotFound)?;
+    // Encryption would protect nothing if the same film could be had in the clear beside it.
+    if revisions::is_encrypted(&app.catalog, id).await? {
+        asset.visibility = Visibility::Private;
+    }
     let reader = gate::authorise(app, parts, &asset, &id.source_path(), grant).await?;
     content::serve(app, parts, &Representation::of(asset, reader)?)
 }

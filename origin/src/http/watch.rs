@@ -104,6 +104,12 @@ impl View {
         Ok(Self { path, asset, revision, grant: Some(grant), edges: pick_edges(app, id).await? })
     }
 
+    /// The file itself is for everyone only where what was made of it is not encrypted.
+    fn may_read_source(&self) -> bool {
+        let is_encrypted = self.revision.as_ref().is_some_and(|revision| revision.aes_key.is_some());
+        self.grant.is_some() || !is_encrypted
+    }
+
     /// What the addresses of all bytes begin with: the edge, and the grant.
     fn base(&self) -> String {
         let edge = self.edges.first().map(String::as_str).unwrap_or_default();

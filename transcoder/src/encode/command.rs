@@ -45,7 +45,7 @@ pub(crate) fn rendition(
 ) -> Vec<OsString> {
     let mut arguments = open(source, seek, &colours(&work.video));
     let mut add = |words: &[&str]| arguments.extend(words.iter().map(Into::into));
-    add(&["-filter_complex", &filter::ladder(&work.video, work.first_frame, &work.rungs, can)]);
+    add(&["-filter_complex", &filter::ladder(work, seek, can)]);
     for rung in &work.rungs {
         add(&["-map", &format!("[{}]", rung.track), "-fps_mode", "passthrough"]);
         add(&["-frames:v", &frames(work).to_string()]);
@@ -89,10 +89,13 @@ pub(crate) fn audio(source: &Path, work: &AudioWork) -> Vec<OsString> {
     let rate = limits::AUDIO_RATE.to_string();
     let layout = if work.channels == 1 { "mono" } else { "stereo" };
     // Gaps are filled and overlaps squeezed out, so that sample n lies at n over the rate; then the channels.
-    let filter = format!(
+    let mut filter = format!(
         "asetpts=PTS-({})/1000000/TB,aresample={rate}:async=1:first_pts=0,aformat=channel_layouts={layout}",
         work.start_us
     );
+    if let Some(end_us) = work.end_us {
+        filter.push_str(&format!(",apad,atrim=end_sample={}", samples(end_us)));
+    }
     add(&["-map", &format!("0:{}", work.audio.index), "-af", &filter]);
     add(&["-t", &limits::TRACK_S.to_string()]);
     add(&["-c:a", "aac", "-profile:a", "aac_low", "-b:a", &work.bitrate_bps.to_string(), "-ar", &rate]);
@@ -103,6 +106,16 @@ pub(crate) fn audio(source: &Path, work: &AudioWork) -> Vec<OsString> {
     finish(&mut add, &work.track);
     arguments
 }
+
+/// Samples of sound until `end_us`, in whole frames of AAC: a player that finds sound behind the last picture waits for
+/// pictures, while one that lacks less than a frame of it does not notice.
+fn samples(end_us: u64) -> u64 {
+    let samples = u128::from(end_us) * u128::from(limits::AUDIO_RATE) / 1_000_000;
+    u64::try_from(samples).unwrap_or(u64::MAX).max(AAC_FRAME) / AAC_FRAME * AAC_FRAME
+}
+
+/// Samples in a frame of AAC-LC.
+const AAC_FRAME: u64 = 1024;
 
 /// No tags, no chapters, no version of ffmpeg: the same source makes the same initialisation segment.
 fn finish(add: &mut impl FnMut(&[&str]), track: &str) {
@@ -200,6 +213,7 @@ mod tests {
             audio: audio_stream,
             track: "a0".into(),
             start_us: -83_333,
+            end_us: Some(24_000_000),
             segment_ms: 4000,
             bitrate_bps: 128_000,
             channels: 2,
@@ -208,13 +222,22 @@ mod tests {
         let said = text(&audio(Path::new("/s"), &work));
         for words in [
             "-map 0:1 -af asetpts=PTS-(-83333)/1000000/TB,aresample=48000:async=1:first_pts=0,",
-            "aformat=channel_layouts=stereo ",
+            "aformat=channel_layouts=stereo,apad,atrim=end_sample=1152000 ",
             "-c:a aac -profile:a aac_low -b:a 128000 -ar 48000 ",
         ] {
             assert!(said.contains(words), "{words:?} is not in {said}");
         }
         assert!(said.ends_with("-f mp4 unix:a0"), "{said}");
-        let mono = text(&super::audio(Path::new("/s"), &AudioWork { channels: 1, ..work }));
-        assert!(mono.contains("channel_layouts=mono"));
+        let mono = text(&super::audio(Path::new("/s"), &AudioWork { channels: 1, end_us: None, ..work }));
+        assert!(mono.contains("channel_layouts=mono -t"), "{mono}");
+    }
+
+    #[test]
+    fn sound_ends_with_the_last_whole_frame_before_the_pictures_end() {
+        for (end_us, frames) in
+            [(0, 1), (16_000, 1), (24_000_000, 1125), (24_033_333, 1126), (10_010_000, 469)]
+        {
+            assert_eq!(samples(end_us), frames * 1024, "{end_us}");
+        }
     }
 }

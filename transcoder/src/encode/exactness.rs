@@ -39,7 +39,7 @@ fn work(video: &VideoStream, first_frame: u64, frames: Option<u64>) -> Rendition
 
 /// The digests of the pictures from `first_frame` on, as they would go into the encoder.
 fn pictures(source: &Path, seek: SeekUs, work: &RenditionWork) -> Vec<String> {
-    let graph = format!("[0:{}]{}[v]", work.video.index, filter::grid(&work.video, work.first_frame));
+    let graph = format!("[0:{}]{}[v]", work.video.index, filter::grid(work, seek));
     let mut command = Command::new("ffmpeg");
     command.args(command::open(source, seek, &command::colours(&work.video)));
     command.args(["-filter_complex", &graph, "-map", "[v]", "-fps_mode", "passthrough"]);
@@ -90,7 +90,15 @@ async fn compare(tools: &Tools, source: &Path, expected_frames: std::ops::RangeI
     assert!(first >= segment, "{name}: nothing was cut");
     let behind = work(&video, (whole.len() as u64).next_multiple_of(segment) + segment, Some(segment));
     let seek = seek::find(tools, source, &behind).await.unwrap();
-    assert!(pictures(source, seek, &behind).is_empty(), "{name}: there is something behind the end");
+    let held = vec![whole[whole.len() - 1].clone(); usize::try_from(segment).unwrap()];
+    assert_eq!(pictures(source, seek, &behind), held, "{name}: the last picture is not held");
+    let across = self::work(&video, first, Some(whole.len() as u64 - first + 7));
+    let seek = seek::find(tools, source, &across).await.unwrap();
+    let expected = [&whole[usize::try_from(first).unwrap()..], &held[..7]].concat();
+    assert_eq!(pictures(source, seek, &across), expected, "{name}: the last picture is not held to the end");
+    let open = self::work(&video, (whole.len() as u64).next_multiple_of(segment), None);
+    let seek = seek::find(tools, source, &open).await.unwrap();
+    assert!(pictures(source, seek, &open).is_empty(), "{name}: there is something behind the end");
 }
 
 fn made(directory: &Path, words: &str, name: &str) -> PathBuf {

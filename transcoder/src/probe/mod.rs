@@ -1,5 +1,6 @@
 //! Looks at a source: what ffprobe says, under limits, made into a [`SourceInfo`] or a reason why not.
 
+mod end;
 mod language;
 mod rate;
 mod shape;
@@ -15,6 +16,8 @@ use crate::failure::{Fault, local};
 use crate::limits;
 use crate::process::{self, Allowance};
 use crate::tools::Tools;
+
+use shape::Read;
 
 /// The containers that are read. No playlists, no lists of other files, no pictures: those make ffmpeg open what a
 /// stranger names, or are not media that plays.
@@ -70,9 +73,12 @@ pub(crate) async fn probe(tools: &Tools, source: &Path, size_bytes: u64) -> Resu
     if !exit.status.success() {
         return Err(verdict::refused(&exit, &head(source).map_err(|error| local("source", &error))?));
     }
-    let mut info = shape::read(&said).map_err(|fault| fault.log(exit.log.text()))?;
+    let Read { mut info, by_streams } = shape::read(&said).map_err(|fault| fault.log(exit.log.text()))?;
+    if !by_streams && info.duration_ms > 0 {
+        info.duration_ms = end::look(tools, source, &info).await?.unwrap_or(0);
+    }
     if info.duration_ms == 0 {
-        info.duration_ms = measure(tools, source).await?;
+        info.duration_ms = end::measure(tools, source).await?;
     }
     Ok(info)
 }
@@ -83,28 +89,4 @@ fn head(source: &Path) -> io::Result<Vec<u8>> {
     let mut head = Vec::with_capacity(12);
     std::fs::File::open(source)?.take(12).read_to_end(&mut head)?;
     Ok(head)
-}
-
-/// How long a file is that does not say so, as what a browser records: read to its end without decoding. 0 when it
-/// cannot be known.
-async fn measure(tools: &Tools, source: &Path) -> Result<u64, Fault> {
-    let mut arguments: Vec<OsString> = ["-nostdin", "-v", "level+error"].iter().map(Into::into).collect();
-    let [protocols, protocol, formats, list, name] = input(source);
-    arguments.extend([protocols, protocol, formats, list, "-i".into(), name]);
-    let rest =
-        ["-map", "0:V?", "-map", "0:a?", "-c", "copy", "-progress", "pipe:1", "-nostats", "-f", "null", "-"];
-    arguments.extend(rest.iter().map(Into::into));
-    let (allowance, time) = (Allowance::PROBE, limits::PROBE_TIME);
-    let (bytes, hide) = (limits::PROBE_OUTPUT_BYTES, vec![source.to_owned()]);
-    let said = process::output(&tools.ffmpeg, &arguments, allowance, time, bytes, hide).await;
-    let (_, said) = match said {
-        Ok(said) => said,
-        // It is only an estimate: the encoders find the end by themselves.
-        Err(error) if error.kind() == io::ErrorKind::TimedOut => return Ok(0),
-        Err(error) => return Err(local("ffmpeg", &error)),
-    };
-    let said = String::from_utf8_lossy(&said);
-    let last =
-        said.lines().rev().find_map(|line| line.strip_prefix("out_time_us=")?.trim().parse::<u64>().ok());
-    Ok(last.unwrap_or(0).div_ceil(1000))
 }

@@ -36,6 +36,7 @@ struct Probed {
 struct Format {
     #[serde(default)]
     format_name: String,
+    start_time: Option<String>,
     duration: Option<String>,
 }
 
@@ -83,8 +84,17 @@ struct SideData {
     rotation: Option<f64>,
 }
 
+/// What was read.
+#[derive(Debug)]
+pub(super) struct Read {
+    /// All of it.
+    pub(super) info: SourceInfo,
+    /// Whether its length is what its streams say. What the container says is often only an intention.
+    pub(super) by_streams: bool,
+}
+
 /// Reads what ffprobe said.
-pub(super) fn read(json: &[u8]) -> Result<SourceInfo, Fault> {
+pub(super) fn read(json: &[u8]) -> Result<Read, Fault> {
     let probed: Probed = serde_json::from_slice(json).map_err(|error| {
         tracing::warn!(%error, "probe.unreadable");
         Fault::permanent("source_damaged", "The file's description makes no sense.")
@@ -94,11 +104,17 @@ pub(super) fn read(json: &[u8]) -> Result<SourceInfo, Fault> {
         verdict::pixels(stream.width, stream.height)?;
     }
     let video = streams().filter(|stream| stream.is_video()).max_by_key(|stream| stream.rank());
-    let audio = streams().filter_map(audio).collect::<Vec<_>>();
+    let audio = streams().filter_map(audio_stream).collect::<Vec<_>>();
+    let stream = video;
+    let video = stream.map(video_stream).transpose()?;
+    let begins = video.as_ref().map_or(0, |video| video.start_us);
+    let timed = streams().filter(|stream| audio_stream(stream).is_some()).chain(stream);
+    let by_streams = timed.filter_map(Stream::end_us).max();
+    let ends = by_streams.or_else(|| probed.format.end_us());
     let info = SourceInfo {
-        duration_ms: duration_ms(&probed),
+        duration_ms: ends.map_or(0, |ends| length_ms(ends.saturating_sub(begins))),
         container: probed.format.format_name.clone(),
-        video: video.map(video_stream).transpose()?,
+        video,
         audio,
         subtitles: streams().filter_map(subtitle).collect(),
     };
@@ -108,10 +124,30 @@ pub(super) fn read(json: &[u8]) -> Result<SourceInfo, Fault> {
             "The file has neither pictures nor sound that can be read.",
         ));
     }
-    Ok(info)
+    Ok(Read { info, by_streams: by_streams.is_some() })
+}
+
+/// A length in milliseconds, within bounds.
+pub(super) fn length_ms(us: i64) -> u64 {
+    u64::try_from(us).unwrap_or(0).div_ceil(1000).min(u64::from(limits::TRACK_S) * 1000)
+}
+
+impl Format {
+    /// Where it ends by its own account, in microseconds on its timeline. Matroska counts from zero.
+    fn end_us(&self) -> Option<i64> {
+        let duration = self.duration.as_deref().and_then(micros)?;
+        let starts = self.start_time.as_deref().and_then(micros).unwrap_or(0);
+        Some(if self.format_name.contains("matroska") { duration } else { duration + starts })
+    }
 }
 
 impl Stream {
+    /// Where it ends on the file's timeline, in microseconds, if it says how long it is.
+    fn end_us(&self) -> Option<i64> {
+        let duration = self.duration.as_deref().and_then(micros).filter(|duration| *duration > 0)?;
+        Some(duration + self.start_time.as_deref().and_then(micros).unwrap_or(0))
+    }
+
     /// Pictures that move; a cover is not.
     fn is_video(&self) -> bool {
         let still = self.disposition.attached_pic | self.disposition.timed_thumbnails != 0;
@@ -177,7 +213,7 @@ fn displayed(stream: &Stream, rotation: u32) -> (u32, u32) {
     if rotation % 180 == 90 { (height, width) } else { (width, height) }
 }
 
-fn audio(stream: &Stream) -> Option<AudioStream> {
+fn audio_stream(stream: &Stream) -> Option<AudioStream> {
     let sample_rate = stream.sample_rate.as_deref()?.parse().ok().filter(|rate| *rate > 0)?;
     let codec = stream.codec_name.clone().filter(|_| stream.codec_type == "audio" && stream.channels > 0)?;
     Some(AudioStream {
@@ -214,13 +250,6 @@ fn micros(text: &str) -> Option<i64> {
     Some((seconds * 1e6).round() as i64)
 }
 
-fn duration_ms(probed: &Probed) -> u64 {
-    let timed = probed.streams.iter().filter(|s| s.codec_type == "audio" || s.is_video());
-    let texts = timed.map(|stream| stream.duration.as_deref()).chain([probed.format.duration.as_deref()]);
-    let longest = texts.flatten().filter_map(micros).max().unwrap_or(0);
-    u64::try_from(longest).unwrap_or(0).div_ceil(1000)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -228,7 +257,7 @@ mod tests {
     fn video(stream: &str) -> VideoStream {
         let json =
             format!(r#"{{"streams":[{{"codec_type":"video","codec_name":"h264",{stream}}}],"format":{{}}}}"#);
-        read(json.as_bytes()).unwrap().video.unwrap()
+        read(json.as_bytes()).unwrap().info.video.unwrap()
     }
 
     #[test]
@@ -269,7 +298,7 @@ mod tests {
             {"index":0,"codec_type":"audio","codec_name":"mp3","channels":2,"sample_rate":"44100","duration":"3.5"},
             {"index":1,"codec_type":"video","codec_name":"png","width":500,"height":500,
              "disposition":{"attached_pic":1}}]}"#;
-        let info = read(json).unwrap();
+        let info = read(json).unwrap().info;
         assert!(info.video.is_none());
         assert_eq!((info.audio[0].channels, info.duration_ms), (2, 3500));
     }
@@ -281,7 +310,7 @@ mod tests {
              "tags":{"language":"ger","title":" Kommentar\u0007 "}},
             {"index":1,"codec_type":"subtitle","codec_name":"subrip","tags":{"language":"und"}},
             {"index":2,"codec_type":"subtitle","codec_name":"hdmv_pgs_subtitle","tags":{"language":"fra"}}]}"#;
-        let info = read(json).unwrap();
+        let info = read(json).unwrap().info;
         assert_eq!(info.audio[0].language.as_deref(), Some("de"));
         assert_eq!(info.audio[0].title.as_deref(), Some("Kommentar"));
         let texts: Vec<_> = info.subtitles.iter().map(|s| (s.is_text, s.language.as_deref())).collect();
@@ -305,5 +334,33 @@ mod tests {
         );
         assert!(video.interlaced);
         assert_eq!((video.hdr.as_deref(), video.start_us), (Some("smpte2084"), -83_333));
+    }
+
+    #[test]
+    fn a_length_is_what_the_streams_say_from_the_first_picture_on_within_bounds() {
+        let length = |streams: [(&str, &str); 2], format: &str| {
+            let [(video_at, video), (audio_at, audio)] = streams;
+            let json = format!(
+                r#"{{"streams":[
+                {{"codec_type":"video","codec_name":"h264","width":64,"height":64,"start_time":"{video_at}",
+                  "duration":"{video}"}},
+                {{"codec_type":"audio","codec_name":"aac","channels":2,"sample_rate":"48000",
+                  "start_time":"{audio_at}","duration":"{audio}"}}],
+                "format":{{"format_name":"mov","start_time":"0","duration":"{format}"}}}}"#
+            );
+            let read = read(json.as_bytes()).unwrap();
+            (read.info.duration_ms, read.by_streams)
+        };
+        for (streams, format, expected) in [
+            ([("0", "3.000"), ("0", "2.9")], "4294967.295", (3000, true)),
+            ([("0", "10"), ("0", "32")], "32", (32_000, true)),
+            ([("1.5", "10"), ("1.0", "10.6")], "10.6", (10_100, true)),
+            ([("0", "N/A"), ("0", "8")], "9", (8000, true)),
+            ([("0.5", "N/A"), ("0", "N/A")], "9", (8500, false)),
+            ([("0", "4294967.295"), ("0", "1")], "1", (86_400_000, true)),
+            ([("0", "N/A"), ("0", "N/A")], "N/A", (0, false)),
+        ] {
+            assert_eq!(length(streams, format), expected, "{streams:?} in {format}");
+        }
     }
 }

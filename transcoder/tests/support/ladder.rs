@@ -46,6 +46,7 @@ pub fn sound(audio: &AudioStream, start_us: i64) -> AudioWork {
         audio: audio.clone(),
         track: "a0".into(),
         start_us,
+        end_us: None,
         segment_ms: 4000,
         bitrate_bps: 128_000,
         channels: 2,

@@ -75,6 +75,11 @@ pub struct Config {
     #[arg(long, value_name = "NAME", env = "TIDEGATE_NAME")]
     pub name: Option<String>,
 
+    /// Have what is made of a video for playing encrypted (HLS AES-128): the key goes to who may watch it. The uploaded
+    /// file stays as it is.
+    #[arg(long, env = "TIDEGATE_ENCRYPT")]
+    pub encrypt: bool,
+
     /// Directory of the journals [default: $XDG_STATE_HOME/tidegate/uploads or ~/.local/state/tidegate/uploads].
     #[arg(long, value_name = "DIR", env = "TIDEGATE_JOURNAL")]
     pub journal: Option<PathBuf>,
@@ -122,6 +127,7 @@ impl Config {
             give_up_after: self.give_up_after.map(|span| span.0),
             stall: self.stall_timeout.0,
             name: self.name.clone(),
+            encrypt: self.encrypt,
             ca_certificates: self.ca_cert.as_deref().map(read_certificates).transpose()?,
             ..UploadOptions::new(self.to.clone())
         })

@@ -47,6 +47,13 @@ fn document(view: &View, state: &State) -> Result<String, ApiError> {
     let name = escape(&view.asset.name);
     let path = escape(&view.path);
     let source = escape(&state.source);
+    let (file, download) = match source.is_empty() {
+        true => (String::new(), String::new()),
+        false => (
+            format!("<source src=\"{source}\">"),
+            format!("<p class=\"facts\"><a href=\"{source}\" download>Download the file</a></p>\n"),
+        ),
+    };
     let hls = state.played.playback.hls.as_deref();
     let hls = hls.map(|hls| format!("<source src=\"{}\" type=\"{HLS}\">", escape(hls))).unwrap_or_default();
     let state = escape(&serde_json::to_string(state).map_err(ApiError::internal)?);
@@ -58,9 +65,9 @@ fn document(view: &View, state: &State) -> Result<String, ApiError> {
          <script type=\"module\" src=\"/web/{script}\"></script>\n</head>\n<body>\n\
          <main data-state-url=\"{path}/state.json\" data-state=\"{state}\">\n\
          <div class=\"stage\">\
-         <video controls playsinline crossorigin=\"anonymous\" preload=\"none\">{hls}<source src=\"{source}\"></video></div>\n\
+         <video controls playsinline crossorigin=\"anonymous\" preload=\"none\">{hls}{file}</video></div>\n\
          <p class=\"notice\" id=\"notice\" role=\"status\" hidden></p>\n\
-         <h1>{name}</h1>\n<p class=\"facts\"><a href=\"{source}\" download>Download the file</a></p>\n{KEYS}\
+         <h1>{name}</h1>\n{download}{KEYS}\
          </main>\n</body>\n</html>\n"
     ))
 }

@@ -12,7 +12,7 @@ use crate::jobs::manifests;
 /// All of it as the page reads it; addresses go through the edge, and have the grant in them where one is needed.
 #[derive(Debug, Serialize)]
 pub(super) struct State {
-    /// The type of the uploaded file.
+    /// The type of the uploaded file; empty as the file's address is.
     content_type: String,
     #[serde(flatten)]
     pub(super) played: Played,
@@ -20,7 +20,7 @@ pub(super) struct State {
     progress: Option<f64>,
     /// What all addresses here begin with.
     base: String,
-    /// The uploaded file.
+    /// The uploaded file; empty where it is not for this viewer.
     pub(super) source: String,
     /// The rungs that play now, the lowest first.
     rungs: Vec<Size>,
@@ -53,8 +53,10 @@ impl State {
             rungs = rungs_of(app, revision).await?;
             captions = captions_of(app, revision, &base).await?;
         }
-        let source = format!("{base}{}", view.asset.id.source_path());
-        let content_type = view.asset.content_type.clone();
+        let (source, content_type) = match view.may_read_source() {
+            true => (format!("{base}{}", view.asset.id.source_path()), view.asset.content_type.clone()),
+            false => (String::new(), String::new()),
+        };
         Ok(Self { content_type, played, progress, base, source, rungs, captions })
     }
 }

@@ -91,8 +91,8 @@ pub struct Plan {
 }
 
 /// Plans a source of `size_bytes`; `None` if it has nothing that plays.
-pub fn plan(info: &SourceInfo, size_bytes: u64, ladder: &Ladder) -> Option<Plan> {
-    let mut maker = Maker { info, size_bytes, outline: Outline::default(), jobs: Vec::new() };
+pub fn plan(info: &SourceInfo, size_bytes: u64, ladder: &Ladder, preset: &str) -> Option<Plan> {
+    let mut maker = Maker { info, size_bytes, preset, outline: Outline::default(), jobs: Vec::new() };
     let segment_ms = match &info.video {
         Some(video) => maker.video(video, ladder),
         None => limits::AUDIO_SEGMENT_MS,
@@ -131,6 +131,7 @@ pub fn probe(size_bytes: u64) -> Planned {
 struct Maker<'a> {
     info: &'a SourceInfo,
     size_bytes: u64,
+    preset: &'a str,
     outline: Outline,
     jobs: Vec<Planned>,
 }
@@ -188,11 +189,12 @@ impl Maker<'_> {
             video: video.clone(),
             chunk: number,
             first_frame: chunk.first_frame,
-            frames: chunk.frames,
+            frames: chunk.frames.or_else(|| Some(self.end_frames()?.saturating_sub(chunk.first_frame).max(1))),
             first_segment: chunk.first_segment,
             gop_frames: grid.gop_frames,
             segment_gops: SEGMENT_GOPS,
             rungs: rungs.to_vec(),
+            preset: Some(self.preset.to_owned()),
             encryption: None,
         };
         let cost_ms = u64::try_from(cost).unwrap_or(u64::MAX).min(limits::LARGEST_COST_MS);
@@ -208,6 +210,7 @@ impl Maker<'_> {
             audio: audio.clone(),
             track,
             start_us: self.start_us(),
+            end_us: self.end_us(),
             segment_ms,
             bitrate_bps,
             channels,
@@ -237,6 +240,21 @@ impl Maker<'_> {
         }
         let work = CaptionsWork { streams, tracks, start_us: self.start_us() };
         self.push(Work::Captions(work), Class::Beside, limits::SMALL_JOB_MS, 0);
+    }
+
+    /// Where everything ends, in frames: pictures and sound have one end, whichever of them the source has more of.
+    fn end_frames(&self) -> Option<u64> {
+        let rate = self.info.video.as_ref()?.frame_rate;
+        let (num, den) = (u128::from(rate.num.get()), u128::from(rate.den.get()) * 1000);
+        let frames = (u128::from(self.info.duration_ms) * num + den / 2) / den;
+        (self.info.duration_ms > 0).then_some(u64::try_from(frames).unwrap_or(u64::MAX).max(1))
+    }
+
+    /// The same in microseconds.
+    fn end_us(&self) -> Option<u64> {
+        let rate = self.info.video.as_ref()?.frame_rate;
+        let ticks = u128::from(self.end_frames()?) * u128::from(rate.den.get()) * 1_000_000;
+        u64::try_from(ticks / u128::from(rate.num.get())).ok()
     }
 
     fn start_us(&self) -> i64 {

@@ -46,11 +46,16 @@ fn kinds(plan: &Plan) -> Vec<&'static str> {
 #[test]
 fn a_short_clip_is_planned_whole_with_the_lowest_rung_apart() {
     let info = source(Some(video(1920, 1080)), vec![audio(2)], 10_000);
-    let plan = plan(&info, 1000, &Ladder::default()).unwrap();
+    let plan = plan(&info, 1000, &Ladder::default(), "veryfast").unwrap();
     assert_eq!(kinds(&plan), ["rendition", "audio", "poster", "rendition", "package"]);
     let Work::Rendition(lowest) = &plan.jobs[0].work else { panic!("{:?}", plan.jobs[0]) };
-    assert_eq!((lowest.rungs.len(), lowest.rungs[0].track.as_str(), lowest.frames), (1, "v360", None));
+    assert_eq!((lowest.rungs.len(), lowest.rungs[0].track.as_str(), lowest.frames), (1, "v360", Some(300)));
     assert_eq!((lowest.gop_frames, lowest.segment_gops), (60, 2));
+    let presets = plan.jobs.iter().filter_map(|job| match &job.work {
+        Work::Rendition(work) => Some(work.preset.as_deref()),
+        _ => None,
+    });
+    assert_eq!(presets.collect::<Vec<_>>(), [Some("veryfast"); 2], "the same for every worker");
     let Work::Rendition(others) = &plan.jobs[3].work else { panic!("{:?}", plan.jobs[3]) };
     assert_eq!(others.rungs.iter().map(|r| r.track.as_str()).collect::<Vec<_>>(), ["v480", "v720", "v1080"]);
     assert!(plan.jobs[3].cost_ms > 3 * plan.jobs[0].cost_ms);
@@ -64,7 +69,7 @@ fn a_short_clip_is_planned_whole_with_the_lowest_rung_apart() {
 #[test]
 fn five_minutes_are_cut_and_each_chunk_has_two_jobs() {
     let info = source(Some(video(1280, 720)), vec![audio(1)], 300_000);
-    let plan = plan(&info, 1000, &Ladder::default()).unwrap();
+    let plan = plan(&info, 1000, &Ladder::default(), "veryfast").unwrap();
     assert_eq!(plan.outline.chunks, 13);
     let renditions = kinds(&plan).into_iter().filter(|kind| *kind == "rendition").count();
     assert_eq!(renditions, 26);
@@ -77,22 +82,55 @@ fn five_minutes_are_cut_and_each_chunk_has_two_jobs() {
 }
 
 #[test]
+fn pictures_and_sound_are_planned_to_one_end_on_the_grid_of_frames() {
+    for (duration_ms, (num, den), frames, end_us) in [
+        (24_009, (30, 1), 720, 24_000_000),
+        (24_020, (30, 1), 721, 24_033_333),
+        (32_000, (25, 1), 800, 32_000_000),
+        (10_011, (30_000, 1001), 300, 10_010_000),
+        (100_000, (30, 1), 3000, 100_000_000),
+        (1, (30, 1), 1, 33_333),
+    ] {
+        let mut video = video(640, 360);
+        video.frame_rate = rate(num, den);
+        let plan =
+            plan(&source(Some(video), vec![audio(2)], duration_ms), 1000, &Ladder::default()).unwrap();
+        let ends = plan.jobs.iter().filter_map(|job| match &job.work {
+            Work::Rendition(work) => Some(work.first_frame + work.frames.unwrap()),
+            _ => None,
+        });
+        assert_eq!(ends.max(), Some(frames), "{duration_ms} ms");
+        let sound = plan.jobs.iter().find_map(|job| match &job.work {
+            Work::Audio(work) => work.end_us,
+            _ => None,
+        });
+        assert_eq!(sound, Some(end_us), "{duration_ms} ms");
+    }
+    let sound = plan(&source(None, vec![audio(2)], 5000), 1, &Ladder::default()).unwrap();
+    let Work::Audio(sound) = &sound.jobs[0].work else { panic!() };
+    assert_eq!(sound.end_us, None, "sound alone ends where it ends");
+    let unknown = plan(&source(Some(video(640, 360)), vec![], 0), 1, &Ladder::default()).unwrap();
+    let Work::Rendition(unknown) = &unknown.jobs[0].work else { panic!() };
+    assert_eq!(unknown.frames, None);
+}
+
+#[test]
 fn what_is_missing_is_left_out_and_nothing_at_all_is_no_plan() {
     let ladder = Ladder::default();
-    let silent = plan(&source(Some(video(320, 240)), vec![], 1000), 1, &ladder).unwrap();
+    let silent = plan(&source(Some(video(320, 240)), vec![], 1000), 1, &ladder, "veryfast").unwrap();
     assert_eq!(kinds(&silent), ["rendition", "poster", "package"], "one rung: nothing else to encode");
-    let sound = plan(&source(None, vec![audio(6), audio(2)], 60_001), 1, &ladder).unwrap();
+    let sound = plan(&source(None, vec![audio(6), audio(2)], 60_001), 1, &ladder, "veryfast").unwrap();
     assert_eq!(kinds(&sound), ["audio", "audio", "package"]);
     let Work::Audio(first) = &sound.jobs[0].work else { panic!() };
     assert_eq!((first.channels, first.segment_ms, first.start_us), (2, limits::AUDIO_SEGMENT_MS, 0));
-    assert_eq!(plan(&source(None, vec![], 5000), 1, &ladder), None);
+    assert_eq!(plan(&source(None, vec![], 5000), 1, &ladder, "veryfast"), None);
 }
 
 #[test]
 fn only_text_becomes_captions() {
     let mut info = source(Some(video(640, 360)), vec![], 1000);
     info.subtitles = vec![subtitle(false, None), subtitle(true, Some("de")), subtitle(true, None)];
-    let plan = plan(&info, 1, &Ladder::default()).unwrap();
+    let plan = plan(&info, 1, &Ladder::default(), "veryfast").unwrap();
     assert_eq!(kinds(&plan), ["rendition", "poster", "captions", "package"]);
     let texts: Vec<_> = plan.outline.texts.iter().map(|t| (t.track.as_str(), t.language.as_str())).collect();
     assert_eq!(texts, [("t0", "de"), ("t1", "und")]);
@@ -106,7 +144,7 @@ proptest! {
     ) {
         let mut video = video(width, height);
         video.frame_rate = rate(num, 1);
-        let plan = plan(&source(Some(video), vec![audio(2); tracks], duration_ms), size, &Ladder::default()).unwrap();
+        let plan = plan(&source(Some(video), vec![audio(2); tracks], duration_ms), size, &Ladder::default(), "veryfast").unwrap();
         let packages = plan.jobs.iter().filter(|job| job.class == Class::Package).count();
         prop_assert_eq!((packages, plan.jobs.last().unwrap().class), (1, Class::Package));
         prop_assert_eq!(plan.jobs[0].class, Class::First);

@@ -1,0 +1,1 @@
+"""What `scripts/bench_video.py` is made of."""
