@@ -5,7 +5,7 @@ import type shakas from "shaka-player/dist/shaka-player.ui-es2021.js";
 import { Addresses } from "./addresses";
 import * as keys from "./keys";
 import * as pictures from "./pictures";
-import { type State, ask } from "./state";
+import { Refused, type State, ask } from "./state";
 import * as time from "./time";
 import { type Fault, inWords, isFault, isInterruption, isRefusal, mayPass } from "./words";
 
@@ -30,9 +30,11 @@ export interface Listener {
 
 const HLS = "application/x-mpegurl";
 const DASH = "application/dash+xml";
-/** Tries to go on before someone is asked; counted anew once it has played for a while. */
-const MOST_RECOVERIES = 3;
-const STABLE_MS = 20_000;
+/** Pauses before each try to go on by itself; then someone is asked. Together longer than the origin takes to see that
+ * an edge is gone. */
+const RECOVERY_MS = [300, 2_000, 4_000, 8_000];
+/** After so long without trouble it begins anew. */
+const STABLE_MS = 30_000;
 /** A part of a second at the end that no one misses. */
 const END_S = 0.5;
 
@@ -42,10 +44,13 @@ export class Stage {
   #showing: Showing = "nothing";
   #state: State;
   #recoveries = 0;
+  #recoveredAt = 0;
+  #isRecovering = false;
   #storyboard: Promise<string | undefined> | undefined;
   #poster: Promise<string | undefined> | undefined;
   /** Someone has come near the player's controls. */
   #isNear = false;
+  #heights: number[] = [];
   #lastCaptions: number | undefined;
 
   private constructor(
@@ -85,9 +90,9 @@ export class Stage {
     return !this.video.paused && !this.video.ended;
   }
 
-  /** The heights that can be chosen now. */
+  /** The heights that the stream had when it was loaded. */
   get heights(): number[] {
-    return this.#player.getVariantTracks().map((track) => track.height ?? 0);
+    return this.#heights;
   }
 
   async #begin(container: HTMLElement): Promise<void> {
@@ -102,6 +107,8 @@ export class Stage {
       streaming: {
         bufferingGoal: 30,
         bufferBehind: 30,
+        // All rungs come from the same edge: to leave one out for a while helps nobody.
+        maxDisabledTime: 0,
         retryParameters: { maxAttempts: 4, baseDelay: 300, timeout: 20_000, stallTimeout: 8_000 },
       },
       manifest: {
@@ -169,6 +176,8 @@ export class Stage {
       try {
         await this.#player.load(this.#addresses.current(uri), at, type);
         this.#showing = showing;
+        // The player leaves out for a while what it could not fetch.
+        this.#heights = this.#player.getVariantTracks().map((track) => track.height ?? 0);
         this.#restore(kept);
         if (showing === "file") void this.#addCaptions();
         void this.#addStoryboard();
@@ -267,23 +276,30 @@ export class Stage {
   async #onError(fault: unknown): Promise<void> {
     if (isInterruption(fault)) return;
     if (isFault(fault) && (fault as Fault & { severity: number }).severity !== this.shaka.util.Error.Severity.CRITICAL) return;
-    // While it loads, `show` hears of it too.
-    if (this.#showing === "nothing") return;
+    // While it loads, `show` hears of it too; sound and pictures fail together.
+    if (this.#showing === "nothing" || this.#isRecovering) return;
     if (isFault(fault) && mayPass(fault) && (await this.#renew()) && this.#player.retryStreaming(0.2)) return;
     await this.#give(fault);
   }
 
   /** A new permission, another edge, or the same once more. */
   async #renew(): Promise<boolean> {
-    if (this.#recoveries >= MOST_RECOVERIES) return false;
+    if (performance.now() - this.#recoveredAt > STABLE_MS) this.#recoveries = 0;
+    const pause = RECOVERY_MS[this.#recoveries];
+    if (pause === undefined) return false;
     this.#recoveries += 1;
-    setTimeout(() => (this.#recoveries = 0), STABLE_MS);
+    this.#isRecovering = true;
     try {
+      await new Promise((resolve) => setTimeout(resolve, pause));
       this.learn(await ask(this.stateUrl));
-    } catch {
-      return false;
+      return true;
+    } catch (error) {
+      // An origin that is away may be back for the next try; what it refuses stays refused.
+      return !(error instanceof Refused);
+    } finally {
+      this.#recoveredAt = performance.now();
+      this.#isRecovering = false;
     }
-    return true;
   }
 
   async #give(fault: unknown): Promise<void> {
