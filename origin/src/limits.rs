@@ -272,6 +272,8 @@ pub const JOB_LEASE_S: u32 = 30;
 pub const JOB_STALL: Duration = Duration::from_secs(60);
 /// Attempts of a job that may fail in a passing way, or with their worker, before it is given up.
 pub const JOB_ATTEMPTS: u32 = 5;
+/// Times the parts of a video are made anew by themselves, because they do not fit together.
+pub const REMAKES: u32 = 1;
 /// The longest pause after the first failure; each further one doubles it.
 pub const JOB_FIRST_PAUSE: Duration = Duration::from_secs(2);
 /// The longest pause after any.
@@ -316,6 +318,10 @@ pub const JOB_ERROR_CHARS: usize = 500;
 pub const PAGE_JOBS: u32 = 50;
 /// The most jobs of a page.
 pub const PAGE_JOBS_MAX: u32 = 200;
+/// Finished jobs of videos that are ready are remembered this long.
+pub const JOBS_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Captions that an owner may put beside one video, one for each language.
+pub const CAPTIONS_PER_VIDEO: usize = 100;
 /// The body of a captions file.
 pub const CAPTIONS_BYTES: usize = 2 << 20;
 /// Bytes of a language tag.

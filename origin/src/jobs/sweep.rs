@@ -6,9 +6,9 @@ use tidegate_serve::Entropy;
 use tidegate_wire::Code;
 use tidegate_wire::job::Failure;
 
-use super::JobError;
 use super::claim::millis;
-use super::report::locked;
+use super::report::{locked, note_playable};
+use super::{JobError, remake, without};
 use crate::app::App;
 use crate::catalog::jobs::{Ended, Job, JobState, kind_name};
 use crate::catalog::queue::{self, Leaving};
@@ -46,7 +46,7 @@ pub async fn take_back(app: &App) -> Result<u32, CatalogError> {
 
 async fn expire(app: &App, job: &Job) -> Result<(), JobError> {
     let mut tx = app.catalog.begin().await?;
-    let (revision, job) = locked(&mut tx, job, job.attempt).await?;
+    let (mut revision, job) = locked(&mut tx, job, job.attempt).await?;
     if job.lease_until.is_none_or(|until| until >= app.clock.unix_ms()) {
         return Err(Code::JobTakenOver.into());
     }
@@ -56,25 +56,31 @@ async fn expire(app: &App, job: &Job) -> Result<(), JobError> {
         message: "Nothing more was heard of the worker.".to_owned(),
         log: String::new(),
     };
-    fail(app, &mut tx, revision, &job, &failure, Ended::Expired).await?;
+    let became = fail(app, &mut tx, &mut revision, &job, &failure, Ended::Expired).await?;
     tx.commit().await?;
+    if became {
+        note_playable(app, &revision);
+    }
     note(app, &job, &failure, Ended::Expired);
     Ok(())
 }
 
-/// Ends an attempt that failed: the job is tried again after a pause, or given up, and its revision with it.
+/// Ends an attempt that failed: the job is tried again after a pause, or given up, and its revision with it unless that
+/// can do without. `true` if the revision has become playable by that.
 pub(super) async fn fail(
     app: &App,
     tx: &mut Tx,
-    mut revision: Revision,
+    revision: &mut Revision,
     job: &Job,
     failure: &Failure,
     ended: Ended,
-) -> Result<(), JobError> {
+) -> Result<bool, JobError> {
     let now_ms = app.clock.unix_ms();
-    let failures = job.failures + 1;
+    let remade = remake::is_due(revision, job, failure) && remake::begin(app, tx, job).await?;
+    let failures = if remade { 0 } else { job.failures + 1 };
     let given_up = failure.permanent || failures >= limits::JOB_ATTEMPTS;
     let (state, run_after) = match ended {
+        _ if remade => (JobState::Waiting, now_ms),
         _ if given_up => (JobState::Failed, now_ms),
         // It has rested as long as its lease ran, and most likely it was not to blame.
         Ended::Expired => (JobState::Ready, now_ms),
@@ -87,14 +93,21 @@ pub(super) async fn fail(
     if !queue::leave(tx, job, &leaving, now_ms).await? {
         return Err(Code::JobTakenOver.into());
     }
-    // What was there once, whole, stays there.
-    if given_up && revision.state != RevisionState::Ready {
+    if remade {
+        tracing::warn!(asset.id = %revision.id.asset, "revision.made_anew");
+        revision.remakes += 1;
+        revisions::update(tx, revision).await?;
+    } else if given_up && (!without::is_needed(revision, &job.work) || revision.state == RevisionState::Ready)
+    {
+        // What was there once, whole, stays there.
+        return without::leave_out(app, tx, revision, job).await;
+    } else if given_up {
         queue::cancel(tx, revision.id, now_ms).await?;
         revision.state = RevisionState::Failed;
         revision.error = Some((code, message));
-        revisions::update(tx, &revision).await?;
+        revisions::update(tx, revision).await?;
     }
-    Ok(())
+    Ok(false)
 }
 
 /// Counts and logs a failure that has been committed.
