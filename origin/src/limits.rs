@@ -243,13 +243,15 @@ pub const AUDIO_SEGMENT_MS: u64 = 4000;
 pub const WHOLE_UP_TO_MS: u64 = 60_000;
 /// Segments of a chunk.
 pub const CHUNK_SEGMENTS: u64 = 6;
-/// Chunks of a source; those of a longer one are longer.
-pub const MAX_CHUNKS: u64 = 600;
+/// Chunks of a source; those of a longer one are longer. Each is two jobs, whatever a file's header claims.
+pub const MAX_CHUNKS: u64 = 120;
+/// The longest a source is believed to be, in milliseconds; what comes after goes with the last chunk.
+pub const LONGEST_SOURCE_MS: u64 = 24 * 3600 * 1000;
 /// The least a job is charged for, in milliseconds of work.
 pub const SMALL_JOB_MS: u64 = 500;
 /// The most a job is charged for: a source that claims to be endless does not end its owner's turns.
 pub const LARGEST_COST_MS: u64 = 7 * 24 * 3600 * 1000;
-/// Room every job needs beside its source and what it makes.
+/// Room every job needs beside its source. What it makes goes to the origin as it is made.
 pub const JOB_ROOM_BYTES: u64 = 16 << 20;
 /// Lines of the box a poster fits into.
 pub const POSTER_LINES: u32 = 720;
