@@ -255,6 +255,19 @@ pub async fn counts(catalog: &Catalog) -> Result<Vec<(String, JobState, u64)>, C
         .collect()
 }
 
+/// Forgets jobs that ended before `before_ms`, of revisions that are ready; says how many those were.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn forget_ended(catalog: &Catalog, before_ms: u64) -> Result<u64, CatalogError> {
+    let done = sqlx::query(
+        "DELETE FROM jobs WHERE state IN ('done', 'failed', 'cancelled') AND updated_at < $1
+           AND EXISTS (SELECT 1 FROM revisions WHERE revisions.asset_id = jobs.asset_id
+                         AND revisions.revision = jobs.revision AND revisions.state = 'ready')",
+    );
+    Ok(done.bind(to_db(before_ms)).execute(catalog.pool()).await?.rows_affected())
+}
+
 pub(super) fn read(row: &AnyRow) -> Result<Job, CatalogError> {
     let work: String = row.try_get("work")?;
     let unblocks: Option<String> = row.try_get("unblocks")?;

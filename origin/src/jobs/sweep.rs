@@ -18,17 +18,32 @@ use crate::limits;
 
 /// Takes back jobs whose lease has run out; says how many.
 ///
-/// An origin that has just started takes none: it may be that nobody was there to listen, and the workers are at it.
+/// An origin that has just started takes none: it may be that nobody was there to listen, and the workers are at it. The
+/// same after the catalogue was away: until everyone has had a lease's time to be heard again, nobody is late.
 ///
 /// # Errors
 /// When the catalogue fails.
 pub async fn take_back(app: &App) -> Result<u32, CatalogError> {
+    let taken = look_for_lost(app).await;
+    if taken.is_err() {
+        app.note_deafness();
+    }
+    taken
+}
+
+async fn look_for_lost(app: &App) -> Result<u32, CatalogError> {
+    let (asked_ms, lease_ms) = (app.clock.unix_ms(), u64::from(app.config.job_lease) * 1000);
+    let overdue = queue::overdue(&app.catalog, asked_ms, limits::JOBS_PER_SWEEP).await?;
     let now_ms = app.clock.unix_ms();
-    if now_ms < app.started_at.saturating_add(u64::from(app.config.job_lease) * 1000) {
+    // An answer that took this long was as good as none to who had to be heard meanwhile.
+    if now_ms.saturating_sub(asked_ms) > lease_ms / 3 {
+        app.note_deafness();
+    }
+    if now_ms < app.heard_since().saturating_add(lease_ms) {
         return Ok(0);
     }
     let mut taken = 0;
-    for id in queue::overdue(&app.catalog, now_ms, limits::JOBS_PER_SWEEP).await? {
+    for id in overdue {
         let Some(job) = jobs::get(&app.catalog, id).await? else { continue };
         match expire(app, &job).await {
             Ok(()) => taken += 1,
