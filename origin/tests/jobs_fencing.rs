@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
@@ -12,7 +13,9 @@ use support::worker::{
     beat, claim, claimed, do_all, do_job, done, end, fail, part, probed, put, shown, source_info, store_part,
     upload,
 };
+use tidegate_origin::config::DatabaseOptions;
 use tidegate_origin::{housekeeping, limits};
+use tidegate_testkit::Postgres;
 use tidegate_wire::job::{Claim, Ending, Report};
 
 const JOB_LEASE: Duration = Duration::from_secs(limits::JOB_LEASE_S as u64);
@@ -120,6 +123,32 @@ async fn a_worker_that_outlived_its_origin_keeps_its_job() {
     again.hand.advance(JOB_LEASE + SECOND);
     assert_eq!(claimed(&again).await.job, held.job, "but now somebody would have");
     assert_eq!(support::worker::jobs(&again, &ada).await[1]["attempts"], 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_outlived_the_catalogue_keeps_its_job() {
+    let postgres = Arc::new(Postgres::start());
+    let mut options = DatabaseOptions::new(postgres.database());
+    options.database_connections = 2;
+    let folder = Arc::new(tempfile::tempdir().unwrap());
+    let origin = Origin::start_in(folder, Some(&options), |_| {}).await;
+    let ada = origin.token_of("ada").await;
+    upload(&origin, &ada, "video/mp4").await;
+    probed(&origin, &claimed(&origin).await, source_info(10_000)).await;
+    origin.hand.advance(JOB_LEASE * 2);
+    let held = claimed(&origin).await;
+    let sweeping = async || tidegate_origin::jobs::sweep::take_back(&origin.app).await;
+    postgres.kill();
+    let answer = beat(&origin, &held, 0.1, vec![]).await;
+    assert_eq!(answer.status, 503, "nobody hears it: {answer:?}");
+    origin.hand.advance(JOB_LEASE * 3);
+    sweeping().await.unwrap_err();
+    postgres.start_again();
+    assert_eq!(sweeping().await.unwrap(), 0);
+    assert_ne!(claimed(&origin).await.job, held.job);
+    beat(&origin, &held, 0.5, vec![]).await.expect(204);
+    origin.hand.advance(JOB_LEASE + SECOND);
+    assert_eq!(sweeping().await.unwrap(), 2, "but now both would have been heard");
 }
 
 #[tokio::test]

@@ -21,6 +21,9 @@ use crate::store::{FileName, FilePath};
 /// What is asked for under this name at a revision's root is never a file.
 pub const KEY_NAME: &str = "key";
 
+/// A file of every package.
+const MASTER_NAME: &str = "master.m3u8";
+
 /// Ends an attempt. Said again it changes nothing.
 ///
 /// # Errors
@@ -48,9 +51,12 @@ pub async fn finish(app: &App, id: Uuid, finish: &Finish) -> Result<(), JobError
 
 async fn failed(app: &App, job: &Job, failure: &Failure) -> Result<(), JobError> {
     let mut tx = app.catalog.begin().await?;
-    let (revision, job) = locked(&mut tx, job, job.attempt).await?;
-    sweep::fail(app, &mut tx, revision, &job, failure, Ended::Failed).await?;
+    let (mut revision, job) = locked(&mut tx, job, job.attempt).await?;
+    let became = sweep::fail(app, &mut tx, &mut revision, &job, failure, Ended::Failed).await?;
     tx.commit().await?;
+    if became {
+        note_playable(app, &revision);
+    }
     sweep::note(app, &job, failure, Ended::Failed);
     // Its pause has to be waited for by someone.
     app.announce_jobs();
@@ -103,9 +109,13 @@ async fn done(app: &App, job: &Job, report: &Report) -> Result<(), JobError> {
     if let Some(next) = job.unblocks {
         queue::unblock(&mut tx, next, now_ms).await?;
     }
-    // What earlier attempts left is still in lists that players have; it goes a while later.
+    // What earlier attempts left is still in lists that players have; it goes a while after nothing speaks of it.
+    let after = match revision.state {
+        RevisionState::Ready => None,
+        _ => jobs::newest_package(&mut tx, revision.id).await?.map(|package| package.seq),
+    };
     for attempt in 1..job.attempt {
-        trees::insert(&mut tx, &format!("{}/{}", revision.id, job.dir(attempt)), now_ms).await?;
+        trees::insert(&mut tx, &format!("{}/{}", revision.id, job.dir(attempt)), after, now_ms).await?;
     }
     tx.commit().await?;
     app.metrics.jobs.ended(kind_name(job.work.kind()), Ended::Done.as_str());
@@ -208,7 +218,11 @@ async fn publish(
     job: &Job,
     files: &[String],
 ) -> Result<(), JobError> {
-    let dir = job.dir(job.attempt);
+    let (dir, now_ms) = (job.dir(job.attempt), app.clock.unix_ms());
+    let old = match &job.work {
+        Work::Package(_) => published::get_in(tx, revision.id, MASTER_NAME).await?,
+        _ => None,
+    };
     for name in files {
         published::put(tx, revision.id, name, &format!("{dir}/{name}")).await?;
     }
@@ -216,20 +230,35 @@ async fn publish(
         Work::Captions(work) => note_texts(tx, revision, &dir, &work.tracks, files).await?,
         Work::Package(_) if revision.state == RevisionState::Ready => {
             // Made once more, for other captions: what edges keep of the names is of yesterday.
-            let root = format!("/media/{}", revision.id);
-            let urls = files.iter().map(|name| format!("{root}/{name}")).collect();
-            let targets = PurgeTargets { urls, ..PurgeTargets::default() };
-            purges::append(tx, &targets, None, app.clock.unix_ms()).await?;
+            let old = old.as_deref().and_then(|path| path.split_once('/')).map(|(dir, _)| dir);
+            let mut names = files.to_vec();
+            if let Some(old) = old.filter(|old| *old != dir) {
+                names.extend(published::remove_below(tx, revision.id, old).await?);
+                trees::insert(tx, &format!("{}/{old}", revision.id), None, now_ms).await?;
+            }
+            purge(tx, revision, &names, now_ms).await?;
         }
         Work::Package(_) => {
-            let now_ms = app.clock.unix_ms();
             revision.state = RevisionState::Ready;
             revision.playable_at = revision.playable_at.or(Some(now_ms));
             revision.ready_at = Some(now_ms);
             revisions::update(tx, revision).await?;
         }
+        // Tried once more, long after everybody was told that there is none.
+        _ if revision.state == RevisionState::Ready => purge(tx, revision, files, now_ms).await?,
         _ => {}
     }
+    if let Work::Package(_) = &job.work {
+        trees::release(tx, revision.id, job.seq, now_ms).await?;
+    }
+    Ok(())
+}
+
+/// Has edges forget names at the revision's root.
+async fn purge(tx: &mut Tx, revision: &Revision, names: &[String], now_ms: u64) -> Result<(), JobError> {
+    let root = format!("/media/{}", revision.id);
+    let urls = names.iter().map(|name| format!("{root}/{name}")).collect();
+    purges::append(tx, &PurgeTargets { urls, ..PurgeTargets::default() }, None, now_ms).await?;
     Ok(())
 }
 

@@ -22,7 +22,11 @@ use crate::store::FilePath;
 pub async fn heartbeat(app: &App, id: Uuid, progress: &Progress) -> Result<(), JobError> {
     let now_ms = app.clock.unix_ms();
     let ppm = to_ppm(progress.done);
-    if !queue::beat(&app.catalog, id, progress.attempt, Some(ppm), now_ms, lease_until(app)).await? {
+    let heard = queue::beat(&app.catalog, id, progress.attempt, Some(ppm), now_ms, lease_until(app)).await;
+    if heard.is_err() {
+        app.note_deafness();
+    }
+    if !heard? {
         return Err(Code::JobTakenOver.into());
     }
     if progress.parts.is_empty() {
