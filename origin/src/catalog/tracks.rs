@@ -26,12 +26,34 @@ pub async fn put(tx: &mut Tx, id: RevisionId, part: &TrackPart) -> Result<(), Ca
     Ok(())
 }
 
+/// What is known of one part.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn get(
+    catalog: &Catalog,
+    id: RevisionId,
+    track: &str,
+    chunk: u32,
+) -> Result<Option<TrackPart>, CatalogError> {
+    get_on(catalog.pool(), id, track, chunk).await
+}
+
 /// What is known of one part, as a change sees it that has locked the revision.
 ///
 /// # Errors
 /// When the catalogue fails.
 pub async fn get_in(
     tx: &mut Tx,
+    id: RevisionId,
+    track: &str,
+    chunk: u32,
+) -> Result<Option<TrackPart>, CatalogError> {
+    get_on(tx.connection(), id, track, chunk).await
+}
+
+async fn get_on<'a>(
+    database: impl sqlx::Executor<'a, Database = sqlx::Any>,
     id: RevisionId,
     track: &str,
     chunk: u32,
@@ -43,7 +65,7 @@ pub async fn get_in(
     .bind(i64::from(id.number))
     .bind(track)
     .bind(i64::from(chunk))
-    .fetch_optional(tx.connection());
+    .fetch_optional(database);
     row.await?.as_ref().map(read).transpose()
 }
 

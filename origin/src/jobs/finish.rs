@@ -6,6 +6,7 @@ use tidegate_wire::purge::PurgeTargets;
 use tidegate_wire::track::TrackPart;
 use uuid::Uuid;
 
+use super::continued::continued;
 use super::create::{job_id, of_planned};
 use super::plan::{Plan, plan};
 use super::report::{check_parts, locked, note_playable, see_playable};
@@ -90,6 +91,7 @@ async fn done(app: &App, job: &Job, report: &Report) -> Result<(), JobError> {
         },
         _ => None,
     };
+    let parts = made(app, job, report).await?;
     let now_ms = app.clock.unix_ms();
     let mut tx = app.catalog.begin().await?;
     let (mut revision, job) = locked(&mut tx, job, job.attempt).await?;
@@ -103,24 +105,47 @@ async fn done(app: &App, job: &Job, report: &Report) -> Result<(), JobError> {
     }
     match report {
         Report::Probed { .. } => {}
-        Report::Encoded { parts } => note_parts(app, &mut tx, &mut revision, &job, parts).await?,
+        Report::Encoded { .. } => note_parts(app, &mut tx, &mut revision, &parts).await?,
         Report::Stored { files } => publish(app, &mut tx, &mut revision, &job, files).await?,
     }
     if let Some(next) = job.unblocks {
         queue::unblock(&mut tx, next, now_ms).await?;
     }
-    // What earlier attempts left is still in lists that players have; it goes a while after nothing speaks of it.
-    let after = match revision.state {
-        RevisionState::Ready => None,
-        _ => jobs::newest_package(&mut tx, revision.id).await?.map(|package| package.seq),
-    };
-    for attempt in 1..job.attempt {
-        trees::insert(&mut tx, &format!("{}/{}", revision.id, job.dir(attempt)), after, now_ms).await?;
-    }
+    let_go(&mut tx, &revision, &job, &parts, now_ms).await?;
     tx.commit().await?;
     app.metrics.jobs.ended(kind_name(job.work.kind()), Ended::Done.as_str());
     tracing::info!(job.id = %job.id, asset.id = %job.revision.asset, "job.done");
     announce(app, &revision, before);
+    Ok(())
+}
+
+/// Notes what earlier attempts left, and what of this one has got other names, to be removed. It is still in lists that
+/// players have; it goes a while after nothing speaks of it.
+async fn let_go(
+    tx: &mut Tx,
+    revision: &Revision,
+    job: &Job,
+    parts: &[TrackPart],
+    now_ms: u64,
+) -> Result<(), JobError> {
+    let mut left: Vec<String> = Vec::new();
+    if parts.is_empty() {
+        left.extend((1..job.attempt).map(|attempt| job.dir(attempt)));
+    }
+    for part in parts {
+        let dirs = (1..=job.attempt).map(|attempt| format!("{}/{}", job.dir(attempt), part.track));
+        left.extend(dirs.filter(|dir| *dir != part.dir));
+    }
+    if left.is_empty() {
+        return Ok(());
+    }
+    let after = match revision.state {
+        RevisionState::Ready => None,
+        _ => jobs::newest_package(tx, revision.id).await?.map(|package| package.seq),
+    };
+    for dir in left {
+        trees::insert(tx, &format!("{}/{dir}", revision.id), after, now_ms).await?;
+    }
     Ok(())
 }
 
@@ -186,14 +211,9 @@ async fn follow_up(
     Ok(revisions::update(tx, revision).await?)
 }
 
-async fn note_parts(
-    app: &App,
-    tx: &mut Tx,
-    revision: &mut Revision,
-    job: &Job,
-    parts: &[TrackPart],
-) -> Result<(), JobError> {
-    check_parts(job, job.attempt, parts)?;
+/// The parts that a report brings, as playlists are to speak of them.
+async fn made(app: &App, job: &Job, report: &Report) -> Result<Vec<TrackPart>, JobError> {
+    let Report::Encoded { parts } = report else { return Ok(Vec::new()) };
     let made = match &job.work {
         Work::Rendition(work) => work.rungs.len(),
         _ => 1,
@@ -201,6 +221,19 @@ async fn note_parts(
     if parts.len() != made || parts.iter().any(|part| !part.whole) {
         return Err(JobError::senseless("parts: one whole part for each track"));
     }
+    let mut named = Vec::with_capacity(parts.len());
+    for part in parts {
+        named.push(continued(app, job, part).await?);
+    }
+    Ok(named)
+}
+
+async fn note_parts(
+    app: &App,
+    tx: &mut Tx,
+    revision: &mut Revision,
+    parts: &[TrackPart],
+) -> Result<(), JobError> {
     for part in parts {
         tracks::put(tx, revision.id, part).await?;
     }

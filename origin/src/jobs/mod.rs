@@ -9,6 +9,7 @@
 
 pub mod captions;
 pub mod claim;
+mod continued;
 pub mod create;
 pub mod finish;
 pub mod manifests;
