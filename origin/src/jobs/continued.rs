@@ -28,7 +28,7 @@ pub(super) async fn continued(app: &App, job: &Job, part: &TrackPart) -> Result<
         return Ok(part.clone());
     };
     for index in shown.segments.len()..part.segments.len() {
-        let (from, to) = (name(job, part.segment_path(index))?, name(job, shown.segment_path(index))?);
+        let (from, to) = (name(job, &part.segment_path(index))?, name(job, &shown.segment_path(index))?);
         match app.files.link(from, to).await {
             // The earlier attempt came that far, and was not heard of any more. Whoever has it may have it still.
             Ok(Kept::Different) => return Ok(part.clone()),
@@ -57,7 +57,7 @@ fn goes_on(shown: &TrackPart, part: &TrackPart) -> bool {
     !shown.whole && !shown.segments.is_empty() && same_decoder && same_grid
 }
 
-fn name(job: &Job, path: String) -> Result<FileName, JobError> {
+fn name(job: &Job, path: &str) -> Result<FileName, JobError> {
     let path: FilePath = path.parse().map_err(|_| JobError::senseless("parts: not the name of a file"))?;
     Ok(FileName { asset: job.revision.asset, revision: job.revision.number, path })
 }
