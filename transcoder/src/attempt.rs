@@ -136,11 +136,13 @@ async fn perform(attempt: &Attempt) -> Result<Report, Fault> {
         }
         Work::Poster(work) => {
             let source = source(attempt).await?;
-            poster::make(attempt, work, source.path()).await.map(|files| Report::Stored { files })
+            let files = poster::make(attempt, work, source.path()).await.map_err(Fault::passing)?;
+            Ok(Report::Stored { files })
         }
         Work::Captions(work) => {
             let source = source(attempt).await?;
-            captions::make(attempt, work, source.path()).await.map(|files| Report::Stored { files })
+            let files = captions::make(attempt, work, source.path()).await.map_err(Fault::passing)?;
+            Ok(Report::Stored { files })
         }
         Work::Package(work) => {
             let files = package::make(attempt, work).await?;

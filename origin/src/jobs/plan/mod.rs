@@ -189,7 +189,9 @@ impl Maker<'_> {
             video: video.clone(),
             chunk: number,
             first_frame: chunk.first_frame,
-            frames: chunk.frames.or_else(|| Some(self.end_frames()?.saturating_sub(chunk.first_frame).max(1))),
+            frames: chunk
+                .frames
+                .or_else(|| Some(self.end_frames()?.saturating_sub(chunk.first_frame).max(1))),
             first_segment: chunk.first_segment,
             gop_frames: grid.gop_frames,
             segment_gops: SEGMENT_GOPS,
