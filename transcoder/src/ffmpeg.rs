@@ -80,7 +80,8 @@ where
     T: Send + 'static,
     F: Future<Output = Result<T, Broken>> + Send + 'static,
 {
-    let sockets = Sockets::bind(&run.outputs).map_err(|error| local("sockets", &error))?;
+    let sockets = Sockets::bind(attempt.worker.sockets.path(), &run.outputs)
+        .map_err(|error| local("sockets", &error))?;
     let directory = sockets.directory.path();
     let hide = vec![run.source.to_owned(), directory.to_owned()];
     let ffmpeg = &attempt.worker.tools.ffmpeg;
@@ -150,9 +151,8 @@ struct Sockets {
 }
 
 impl Sockets {
-    fn bind(names: &[String]) -> io::Result<Self> {
-        // Below the system's temporary directory: a socket's path has at most 107 bytes. Made with mode 0700.
-        let directory = tempfile::Builder::new().prefix("tg-").tempdir()?;
+    fn bind(home: &Path, names: &[String]) -> io::Result<Self> {
+        let directory = tempfile::Builder::new().prefix("").tempdir_in(home)?;
         let bind = |name: &String| UnixListener::bind(directory.path().join(name));
         let listeners = names.iter().map(bind).collect::<io::Result<_>>()?;
         Ok(Self { directory, listeners })

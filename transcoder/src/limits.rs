@@ -8,6 +8,9 @@ use std::time::Duration;
 pub const CLAIM_WAIT_S: u32 = 30;
 /// A claim that is not answered so long after its wait is over has failed.
 pub const CLAIM_GRACE: Duration = Duration::from_secs(10);
+/// An answer that there is no job, sooner than this, does not come from an origin that holds questions: so long is
+/// waited before the next one.
+pub const CLAIM_UNHELD: Duration = Duration::from_secs(1);
 /// Connecting to the origin.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A heartbeat, or the word that a job is over.
