@@ -16,6 +16,8 @@ CREATE TABLE revisions (
     info TEXT,
     plan TEXT,
     jobs BIGINT NOT NULL,
+    -- Times its parts were made anew since they did not fit together.
+    remakes BIGINT NOT NULL,
     error_code TEXT,
     error TEXT,
     created_at BIGINT NOT NULL,
@@ -69,6 +71,8 @@ CREATE INDEX jobs_of_revision ON jobs (asset_id, revision, seq);
 CREATE INDEX jobs_by_account ON jobs (account, id);
 CREATE INDEX jobs_to_do ON jobs (run_after) WHERE state = 'ready';
 CREATE INDEX jobs_at_work ON jobs (lease_until) WHERE state = 'running';
+CREATE INDEX jobs_by_kind ON jobs (kind, state);
+CREATE INDEX jobs_ended ON jobs (updated_at) WHERE state IN ('done', 'failed', 'cancelled');
 
 -- Start-time fair queueing: up to where on the queue's own clock each account has had its share. The clock itself is
 -- the row with the empty text and a colon, a name no account can have.
@@ -118,5 +122,7 @@ CREATE TABLE texts (
 -- Directories of packaged files that nothing refers to any more and that are still to be removed from the store.
 CREATE TABLE tree_removals (
     path TEXT PRIMARY KEY,
-    created_at BIGINT NOT NULL
+    created_at BIGINT NOT NULL,
+    -- Only when this job of its revision, or a later one, has published: until then lists refer to it.
+    after_seq BIGINT
 );

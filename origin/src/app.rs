@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tidegate_serve::admin::Readiness;
 use tidegate_serve::{Clock, Entropy};
@@ -105,8 +106,9 @@ pub struct App {
     pub grants: GrantKeys,
     /// Upload requests at work, which run to their end whatever becomes of their connections.
     pub tasks: TaskTracker,
-    /// When it was started, in milliseconds since 1970.
-    pub started_at: u64,
+    /// Since when workers could be heard without a gap, in milliseconds since 1970: from the start, or from when the
+    /// catalogue was last seen to fail.
+    heard_since: AtomicU64,
     /// Held while it is decided who gets a job.
     pub claims: tokio::sync::Mutex<()>,
     /// SHA-256 of the fleet key.
@@ -140,7 +142,7 @@ impl App {
             throttle: Throttle::new(clock.clone()),
             fleet_key: fleet_key.map(|key| secret::hash(key.reveal())),
             readiness: Readiness::new(),
-            started_at: clock.unix_ms(),
+            heard_since: AtomicU64::new(clock.unix_ms()),
             config,
             clock,
             entropy,
@@ -156,6 +158,16 @@ impl App {
         });
         first::make_admin(&app).await?;
         Ok(app)
+    }
+
+    /// The catalogue did not answer, or too late: what workers said meanwhile was not heard.
+    pub(crate) fn note_deafness(&self) {
+        self.heard_since.fetch_max(self.clock.unix_ms(), Ordering::Relaxed);
+    }
+
+    /// Since when workers could be heard, in milliseconds since 1970.
+    pub(crate) fn heard_since(&self) -> u64 {
+        self.heard_since.load(Ordering::Relaxed)
     }
 
     /// Whether `key` is the fleet's. Without a configured one none is.

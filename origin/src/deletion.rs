@@ -26,7 +26,7 @@ pub async fn delete_asset(
     // Attempts at work are refused from here on: their jobs are gone.
     let tree = revisions::delete_all(&mut tx, id).await?.then(|| id.to_string());
     if let Some(tree) = &tree {
-        trees::insert(&mut tx, tree, now_ms).await?;
+        trees::insert(&mut tx, tree, None, now_ms).await?;
     }
     let removal = removals::insert(&mut tx, id, last_segment, now_ms).await?;
     let targets = PurgeTargets { assets: vec![id], ..PurgeTargets::default() };

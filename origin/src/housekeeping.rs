@@ -40,7 +40,10 @@ async fn every<F: Future<Output = ()>>(app: &App, period: Duration, work: impl F
 async fn look_after(app: &App) {
     match app.catalog.ping().await {
         Ok(()) => app.readiness.set_ready("catalog"),
-        Err(error) => app.readiness.set_unready("catalog", error.to_string()),
+        Err(error) => {
+            app.note_deafness();
+            app.readiness.set_unready("catalog", error.to_string());
+        }
     }
 }
 
@@ -90,6 +93,7 @@ async fn tidy_catalog(app: &App) -> Result<(), CatalogError> {
         tracing::info!(tree.path = tree, "tree_removal.taken_up");
         app.remove_tree(&tree).await;
     }
+    job_rows::forget_ended(&app.catalog, ago(limits::JOBS_KEPT)).await?;
     queue::forget_shares(&app.catalog).await?;
     workers::forget(&app.catalog, ago(limits::WORKER_KEPT)).await?;
     Ok(())

@@ -243,13 +243,15 @@ pub const AUDIO_SEGMENT_MS: u64 = 4000;
 pub const WHOLE_UP_TO_MS: u64 = 60_000;
 /// Segments of a chunk.
 pub const CHUNK_SEGMENTS: u64 = 6;
-/// Chunks of a source; those of a longer one are longer.
-pub const MAX_CHUNKS: u64 = 600;
+/// Chunks of a source; those of a longer one are longer. Each is two jobs, whatever a file's header claims.
+pub const MAX_CHUNKS: u64 = 120;
+/// The longest a source is believed to be, in milliseconds; what comes after goes with the last chunk.
+pub const LONGEST_SOURCE_MS: u64 = 24 * 3600 * 1000;
 /// The least a job is charged for, in milliseconds of work.
 pub const SMALL_JOB_MS: u64 = 500;
 /// The most a job is charged for: a source that claims to be endless does not end its owner's turns.
 pub const LARGEST_COST_MS: u64 = 7 * 24 * 3600 * 1000;
-/// Room every job needs beside its source and what it makes.
+/// Room every job needs beside its source. What it makes goes to the origin as it is made.
 pub const JOB_ROOM_BYTES: u64 = 16 << 20;
 /// Lines of the box a poster fits into.
 pub const POSTER_LINES: u32 = 720;
@@ -272,6 +274,8 @@ pub const JOB_LEASE_S: u32 = 30;
 pub const JOB_STALL: Duration = Duration::from_secs(60);
 /// Attempts of a job that may fail in a passing way, or with their worker, before it is given up.
 pub const JOB_ATTEMPTS: u32 = 5;
+/// Times the parts of a video are made anew by themselves, because they do not fit together.
+pub const REMAKES: u32 = 1;
 /// The longest pause after the first failure; each further one doubles it.
 pub const JOB_FIRST_PAUSE: Duration = Duration::from_secs(2);
 /// The longest pause after any.
@@ -316,6 +320,10 @@ pub const JOB_ERROR_CHARS: usize = 500;
 pub const PAGE_JOBS: u32 = 50;
 /// The most jobs of a page.
 pub const PAGE_JOBS_MAX: u32 = 200;
+/// Finished jobs of videos that are ready are remembered this long.
+pub const JOBS_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Captions that an owner may put beside one video, one for each language.
+pub const CAPTIONS_PER_VIDEO: usize = 100;
 /// The body of a captions file.
 pub const CAPTIONS_BYTES: usize = 2 << 20;
 /// Bytes of a language tag.

@@ -121,6 +121,25 @@ async fn a_tree_goes_with_what_is_being_written_into_it_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_file_with_two_names_stays_when_one_of_them_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(&folder, Durability::Durable);
+    for path in ["1-1/a/x", "1-2/a/x", "1-2/a/y"] {
+        put(&store, &name(1, path), &[path]).await.unwrap();
+    }
+    let link = async |from, to| store.link(name(1, from), name(1, to)).await;
+    assert_eq!(link("1-2/a/y", "1-1/a/y").await.unwrap(), Kept::New);
+    assert_eq!(link("1-2/a/y", "1-1/a/y").await.unwrap(), Kept::Same);
+    assert_eq!(link("1-2/a/x", "1-1/a/x").await.unwrap(), Kept::Different);
+    assert!(matches!(link("1-2/a/z", "1-1/a/z").await, Err(StoreError::Missing)));
+    store.remove_tree(tree(1, Some("1-2"))).await.unwrap();
+    let file = store.open(name(1, "1-1/a/y")).await.unwrap();
+    assert_eq!(read(file, ByteRange::new(0, 7)).await, "1-2/a/y");
+    let file = store.open(name(1, "1-1/a/x")).await.unwrap();
+    assert_eq!(read(file, ByteRange::new(0, 7)).await, "1-1/a/x");
+}
+
+#[tokio::test]
 async fn segments_are_named_where_they_are_exactly_the_upload() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(&folder, Durability::Durable);

@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
@@ -12,7 +13,9 @@ use support::worker::{
     beat, claim, claimed, do_all, do_job, done, end, fail, part, probed, put, shown, source_info, store_part,
     upload,
 };
+use tidegate_origin::config::DatabaseOptions;
 use tidegate_origin::{housekeeping, limits};
+use tidegate_testkit::Postgres;
 use tidegate_wire::job::{Claim, Ending, Report};
 
 const JOB_LEASE: Duration = Duration::from_secs(limits::JOB_LEASE_S as u64);
@@ -99,11 +102,65 @@ async fn a_player_does_not_see_the_end_come_nearer_when_a_worker_is_lost() {
             media.lines().filter(|line| line.ends_with(".m4s")).map(str::to_owned).collect();
         (lines.len(), lines.pop().unwrap())
     };
-    for (segments, expected) in [(1, (2, "2-1/v360/00001.m4s")), (2, (2, "2-2/v360/00001.m4s"))] {
+    // What was listed keeps its address, and what comes goes on beside it.
+    for (segments, expected) in
+        [(1, (2, "2-1/v360/00001.m4s")), (2, (2, "2-1/v360/00001.m4s")), (3, (3, "2-1/v360/00002.m4s"))]
+    {
         let grown = part(&again, "v360", segments, false);
         store_part(&origin, &again, &grown).await;
         beat(&origin, &again, 0.5, vec![grown]).await.expect(204);
         assert_eq!(listed().await, (expected.0, expected.1.to_owned()), "{segments}");
+    }
+    let read = async |path: &str| origin.get(&ada, &format!("/media/{id}/1/{path}")).await;
+    assert_eq!(read("2-1/v360/00002.m4s").await.expect(200).text, "segment 2 of v360");
+    let before = read("v360.m3u8").await.expect(200).text;
+    let info = source_info(10_000);
+    do_job(&origin, &again, &info).await;
+    do_all(&origin, &info).await;
+    origin.hand.advance(limits::REMOVAL_GRACE + SECOND);
+    housekeeping::tidy_now(&origin.app).await.unwrap();
+    let after = read("v360.m3u8").await.expect(200).text;
+    let paths = |text: &str| text.lines().filter(|line| line.contains("-1/v360/")).count();
+    assert_eq!((paths(&before), paths(&after), after.contains("2-2/")), (4, 4, false), "{after}");
+    for name in ["init.mp4", "00000.m4s", "00002.m4s"] {
+        read(&format!("2-1/v360/{name}")).await.expect(200);
+        read(&format!("2-2/v360/{name}")).await.expect_problem(404, "not_found");
+    }
+}
+
+#[tokio::test]
+async fn an_attempt_that_makes_something_else_does_not_go_on_with_what_was_shown() {
+    let (origin, ada, id) = probed_origin().await;
+    let (lowest, sound) = (claimed(&origin).await, claimed(&origin).await);
+    do_job(&origin, &sound, &source_info(10_000)).await;
+    let grown = part(&lowest, "v360", 1, false);
+    store_part(&origin, &lowest, &grown).await;
+    beat(&origin, &lowest, 0.5, vec![grown]).await.expect(204);
+    // It had come one further, with bytes of its own, and could not say so any more.
+    put(&origin, &lowest, "v360/00001.m4s", "another").await.expect(201);
+    after_the_lease(&origin);
+    let again = claimed(&origin).await;
+    let other_decoder =
+        tidegate_wire::track::TrackPart { init_digest: "cd".repeat(32), ..part(&again, "v360", 1, false) };
+    store_part(&origin, &again, &other_decoder).await;
+    let listed = async || origin.get(&ada, &format!("/media/{id}/1/v360.m3u8")).await.expect(200).text;
+    assert!(listed().await.contains("2-1/v360/00000.m4s"));
+    let longer = part(&again, "v360", 2, false);
+    store_part(&origin, &again, &longer).await;
+    beat(&origin, &again, 0.6, vec![longer]).await.expect(204);
+    assert!(listed().await.contains("2-2/v360/00001.m4s") && !listed().await.contains("2-1/"));
+    after_the_lease(&origin);
+    let third = claimed(&origin).await;
+    let other =
+        tidegate_wire::track::TrackPart { init_digest: "cd".repeat(32), ..part(&third, "v360", 3, true) };
+    store_part(&origin, &third, &other).await;
+    done(&origin, &third, Report::Encoded { parts: vec![other] }).await.expect(204);
+    assert!(listed().await.contains("2-3/v360/00000.m4s") && !listed().await.contains("2-2/"));
+    // Who has an older list finds what it speaks of until the video is ready.
+    origin.hand.advance(limits::REMOVAL_GRACE * 2);
+    housekeeping::tidy_now(&origin.app).await.unwrap();
+    for old in ["2-1/v360/00000.m4s", "2-2/v360/00001.m4s"] {
+        origin.get(&ada, &format!("/media/{id}/1/{old}")).await.expect(200);
     }
 }
 
@@ -120,6 +177,32 @@ async fn a_worker_that_outlived_its_origin_keeps_its_job() {
     again.hand.advance(JOB_LEASE + SECOND);
     assert_eq!(claimed(&again).await.job, held.job, "but now somebody would have");
     assert_eq!(support::worker::jobs(&again, &ada).await[1]["attempts"], 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_outlived_the_catalogue_keeps_its_job() {
+    let postgres = Arc::new(Postgres::start());
+    let mut options = DatabaseOptions::new(postgres.database());
+    options.database_connections = 2;
+    let folder = Arc::new(tempfile::tempdir().unwrap());
+    let origin = Origin::start_in(folder, Some(&options), |_| {}).await;
+    let ada = origin.token_of("ada").await;
+    upload(&origin, &ada, "video/mp4").await;
+    probed(&origin, &claimed(&origin).await, source_info(10_000)).await;
+    origin.hand.advance(JOB_LEASE * 2);
+    let held = claimed(&origin).await;
+    let sweeping = async || tidegate_origin::jobs::sweep::take_back(&origin.app).await;
+    postgres.kill();
+    let answer = beat(&origin, &held, 0.1, vec![]).await;
+    assert_eq!(answer.status, 503, "nobody hears it: {answer:?}");
+    origin.hand.advance(JOB_LEASE * 3);
+    sweeping().await.unwrap_err();
+    postgres.start_again();
+    assert_eq!(sweeping().await.unwrap(), 0);
+    assert_ne!(claimed(&origin).await.job, held.job);
+    beat(&origin, &held, 0.5, vec![]).await.expect(204);
+    origin.hand.advance(JOB_LEASE + SECOND);
+    assert_eq!(sweeping().await.unwrap(), 2, "but now both would have been heard");
 }
 
 #[tokio::test]

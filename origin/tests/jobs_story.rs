@@ -6,19 +6,22 @@ mod support;
 
 use std::sync::Arc;
 
+use http::Method;
 use serde_json::json;
 use support::Database;
-use support::api::{As, Origin};
+use support::api::{As, Origin, request};
 use support::worker::{
     beat, claim, claimed, do_all, do_job, done, part, probed, shown, source_info, store_part, tracks, upload,
     with_subtitles,
 };
+use tidegate_origin::{housekeeping, limits};
 use tidegate_wire::job::{Kind, Report, Work};
 
 on_both_engines! {
     a_video_becomes_playable_with_its_first_segments_and_ready_with_its_package,
     a_long_video_is_cut_and_its_chunks_come_in_any_order,
     only_video_and_sound_get_jobs,
+    what_is_ready_forgets_its_jobs_after_a_while_and_takes_captions_all_the_same,
 }
 
 async fn origin_on(database: &Database) -> Origin {
@@ -176,4 +179,30 @@ async fn only_video_and_sound_get_jobs(database: Database) {
     done(&origin, &probe, Report::Probed { info: nothing }).await.expect(204);
     let seen = shown(&origin, &ada, sound).await;
     assert_eq!((&seen["state"], &seen["error"]["code"]), (&json!("failed"), &json!("no_streams")));
+}
+
+async fn what_is_ready_forgets_its_jobs_after_a_while_and_takes_captions_all_the_same(database: Database) {
+    let origin = origin_on(&database).await;
+    let ada = origin.token_of("ada").await;
+    let id = upload(&origin, &ada, "video/mp4").await;
+    let info = source_info(10_000);
+    do_all(&origin, &info).await;
+    let given_up = upload(&origin, &ada, "video/mp4").await;
+    support::worker::fail(&origin, &claimed(&origin).await, true).await.expect(204);
+    let tidy = async || housekeeping::tidy_now(&origin.app).await.unwrap();
+    origin.hand.advance(limits::JOBS_KEPT);
+    tidy().await;
+    assert_eq!(support::worker::jobs(&origin, &ada).await.len(), 7);
+    origin.hand.advance(support::api::SECOND);
+    tidy().await;
+    let left = support::worker::jobs(&origin, &ada).await;
+    assert_eq!((left.len(), &left[0]["asset"]), (1, &json!(given_up.to_string())), "it may still be retried");
+    assert_eq!(shown(&origin, &ada, id).await["state"], "ready");
+
+    let mut put = request(&ada, Method::PUT, &format!("/api/v1/assets/{id}/captions/en"), None);
+    *put.body_mut() = "WEBVTT\n".into();
+    origin.send(put).await.expect(204);
+    assert_eq!(do_all(&origin, &info).await, 1);
+    let master = origin.get(&ada, &format!("/media/{id}/1/master.m3u8")).await.expect(200).text;
+    assert!(master.contains("c-en.m3u8"), "{master}");
 }

@@ -405,7 +405,7 @@ async fn trees_wait_until_they_are_removed(database: Database) {
     let catalog = database.connect().await;
     let mut tx = catalog.begin().await.unwrap();
     for (path, at) in [("b", 30), ("a", 20), ("b", 10)] {
-        trees::insert(&mut tx, path, at).await.unwrap();
+        trees::insert(&mut tx, path, None, at).await.unwrap();
     }
     tx.commit().await.unwrap();
     assert_eq!(trees::list(&catalog, 30, 10).await.unwrap(), ["b", "a"]);

@@ -99,6 +99,7 @@ codes! {
     FileExists = "file_exists", 409, "A file of this name is stored already, with other bytes.";
     NotAVideo = "not_a_video", 409, "Nothing is made of this asset for playing: it is no video.";
     CaptionsInvalid = "captions_invalid", 422, "The body is not a WebVTT file.";
+    TooManyCaptions = "too_many_captions", 409, "This video has as many captions as it may have.";
     JobNotFailed = "job_not_failed", 409, "Only a job that has failed for good can be tried again.";
 
     // Media

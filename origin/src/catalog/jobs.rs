@@ -93,6 +93,11 @@ impl Job {
         format!("{}-{attempt}", self.seq)
     }
 
+    /// Whether it has been given out, so that what changes now is too late for it.
+    pub fn has_begun(&self) -> bool {
+        !matches!(self.state, JobState::Waiting | JobState::Ready)
+    }
+
     /// Whether `attempt` has it now.
     pub fn is_run_by(&self, attempt: u32) -> bool {
         self.state == JobState::Running && self.attempt == attempt
@@ -160,18 +165,26 @@ pub async fn get_in(tx: &mut Tx, id: Uuid) -> Result<Option<Job>, CatalogError> 
     row.await?.as_ref().map(read).transpose()
 }
 
-/// The newest job of a locked revision that makes its package.
+/// The newest job of a locked revision that makes its package, locked as well: until this change has ended nobody
+/// claims it.
 ///
 /// # Errors
 /// When the catalogue fails.
 pub async fn newest_package(tx: &mut Tx, id: RevisionId) -> Result<Option<Job>, CatalogError> {
-    let row = sqlx::query(select!(
-        "WHERE asset_id = $1 AND revision = $2 AND kind = 'package' ORDER BY seq DESC LIMIT 1"
-    ))
+    // Packages come only with the revision's lock. A claim that is under way is waited for here; what it has made of
+    // the job is read afterwards.
+    let row = sqlx::query(
+        "UPDATE jobs SET seq = seq WHERE asset_id = $1 AND revision = $2 AND kind = 'package'
+           AND seq = (SELECT MAX(seq) FROM jobs WHERE asset_id = $1 AND revision = $2 AND kind = 'package')
+         RETURNING id",
+    )
     .bind(id.asset.to_string())
     .bind(i64::from(id.number))
     .fetch_optional(tx.connection());
-    row.await?.as_ref().map(read).transpose()
+    match row.await? {
+        Some(row) => get_in(tx, get_parsed(&row, "id")?).await,
+        None => Ok(None),
+    }
 }
 
 /// The jobs of a revision in their order.
@@ -194,6 +207,7 @@ pub async fn progress(catalog: &Catalog, id: RevisionId) -> Result<f64, CatalogE
     let row = sqlx::query(
         "SELECT CAST(COALESCE(SUM(cost_ms), 0) AS BIGINT) AS whole,
                 CAST(COALESCE(SUM(CASE state WHEN 'done' THEN cost_ms * 1000
+                                             WHEN 'failed' THEN cost_ms * 1000
                                              WHEN 'running' THEN cost_ms * progress_ppm / 1000
                                              ELSE 0 END), 0) AS BIGINT) AS done
          FROM jobs WHERE asset_id = $1 AND revision = $2 AND state <> 'cancelled'",
@@ -239,6 +253,19 @@ pub async fn counts(catalog: &Catalog) -> Result<Vec<(String, JobState, u64)>, C
     rows.iter()
         .map(|row| Ok((row.try_get("kind")?, get_parsed(row, "state")?, get_u64(row, "many")?)))
         .collect()
+}
+
+/// Forgets jobs that ended before `before_ms`, of revisions that are ready; says how many those were.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn forget_ended(catalog: &Catalog, before_ms: u64) -> Result<u64, CatalogError> {
+    let done = sqlx::query(
+        "DELETE FROM jobs WHERE state IN ('done', 'failed', 'cancelled') AND updated_at < $1
+           AND EXISTS (SELECT 1 FROM revisions WHERE revisions.asset_id = jobs.asset_id
+                         AND revisions.revision = jobs.revision AND revisions.state = 'ready')",
+    );
+    Ok(done.bind(to_db(before_ms)).execute(catalog.pool()).await?.rows_affected())
 }
 
 pub(super) fn read(row: &AnyRow) -> Result<Job, CatalogError> {

@@ -52,6 +52,34 @@ pub async fn get(catalog: &Catalog, id: RevisionId, name: &str) -> Result<Option
     Ok(row.await?.map(|row| row.try_get("path")).transpose()?)
 }
 
+/// The same as a change sees it that has locked the revision.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn get_in(tx: &mut Tx, id: RevisionId, name: &str) -> Result<Option<String>, CatalogError> {
+    let row = sqlx::query("SELECT path FROM published WHERE asset_id = $1 AND revision = $2 AND name = $3")
+        .bind(id.asset.to_string())
+        .bind(i64::from(id.number))
+        .bind(name)
+        .fetch_optional(tx.connection());
+    Ok(row.await?.map(|row| row.try_get("path")).transpose()?)
+}
+
+/// Takes out the names that still stand for files in a directory; returns them.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn remove_below(tx: &mut Tx, id: RevisionId, dir: &str) -> Result<Vec<String>, CatalogError> {
+    let rows = sqlx::query(
+        "DELETE FROM published WHERE asset_id = $1 AND revision = $2 AND path LIKE $3 || '/%' RETURNING name",
+    )
+    .bind(id.asset.to_string())
+    .bind(i64::from(id.number))
+    .bind(dir)
+    .fetch_all(tx.connection());
+    rows.await?.iter().map(|row| Ok(row.try_get("name")?)).collect()
+}
+
 /// Those names of some assets that an API answer speaks of.
 ///
 /// # Errors

@@ -218,17 +218,53 @@ pub async fn unblock(tx: &mut Tx, id: Uuid, now_ms: u64) -> Result<(), CatalogEr
     Ok(())
 }
 
-/// Lets `next` wait for a job of a locked revision that nothing waits for yet.
+/// Lets `next`, and nothing else, wait for a job of a locked revision.
 ///
 /// # Errors
 /// When the catalogue fails.
-pub async fn let_unblock(tx: &mut Tx, id: Uuid, next: Uuid) -> Result<(), CatalogError> {
+pub async fn let_unblock(tx: &mut Tx, id: Uuid, next: Option<Uuid>) -> Result<(), CatalogError> {
     sqlx::query("UPDATE jobs SET unblocks = $1 WHERE id = $2")
-        .bind(next.to_string())
+        .bind(next.map(|next| next.to_string()))
         .bind(id.to_string())
         .execute(tx.connection())
         .await?;
     Ok(())
+}
+
+/// So many jobs more are missing for one of a locked revision that has not begun.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn wait_for(tx: &mut Tx, id: Uuid, many: u32) -> Result<(), CatalogError> {
+    sqlx::query(
+        "UPDATE jobs SET missing = missing + $1,
+                         state = CASE WHEN state = 'ready' AND $1 > 0 THEN 'waiting' ELSE state END
+         WHERE id = $2",
+    )
+    .bind(i64::from(many))
+    .bind(id.to_string())
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// Makes ready again whatever of a locked revision makes tracks and is done, for `next` to wait for; says how many
+/// those are.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn make_again(tx: &mut Tx, id: RevisionId, next: Uuid, now_ms: u64) -> Result<u32, CatalogError> {
+    let done = sqlx::query(
+        "UPDATE jobs SET state = 'ready', failures = 0, run_after = $1, progress_ppm = 0, updated_at = $1, unblocks = $2
+         WHERE asset_id = $3 AND revision = $4 AND kind IN ('rendition', 'audio') AND state = 'done'",
+    )
+    .bind(to_db(now_ms))
+    .bind(next.to_string())
+    .bind(id.asset.to_string())
+    .bind(i64::from(id.number))
+    .execute(tx.connection())
+    .await?;
+    Ok(u32::try_from(done.rows_affected()).unwrap_or(u32::MAX))
 }
 
 /// Cancels whatever of a locked revision is still to be done; attempts at work are refused from then on.
@@ -249,7 +285,8 @@ pub async fn cancel(tx: &mut Tx, id: RevisionId, now_ms: u64) -> Result<(), Cata
     Ok(())
 }
 
-/// Takes up again whatever of a locked revision failed or was cancelled, with nothing held against it.
+/// Takes up again whatever of a locked revision was cancelled, or has failed and something waits for it, with nothing
+/// held against it. What the revision does without stays as it is.
 ///
 /// # Errors
 /// When the catalogue fails.
@@ -257,11 +294,30 @@ pub async fn take_up(tx: &mut Tx, id: RevisionId, now_ms: u64) -> Result<(), Cat
     sqlx::query(
         "UPDATE jobs SET state = CASE WHEN missing = 0 THEN 'ready' ELSE 'waiting' END, failures = 0, run_after = $1,
                          progress_ppm = 0, updated_at = $1
-         WHERE asset_id = $2 AND revision = $3 AND state IN ('failed', 'cancelled')",
+         WHERE asset_id = $2 AND revision = $3
+           AND (state = 'cancelled' OR (state = 'failed'
+                AND (unblocks IS NOT NULL OR kind NOT IN ('poster', 'captions', 'audio'))))",
     )
     .bind(to_db(now_ms))
     .bind(id.asset.to_string())
     .bind(i64::from(id.number))
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// Takes up again one job of a locked revision, with nothing held against it.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn take_up_one(tx: &mut Tx, id: Uuid, now_ms: u64) -> Result<(), CatalogError> {
+    sqlx::query(
+        "UPDATE jobs SET state = CASE WHEN missing = 0 THEN 'ready' ELSE 'waiting' END, failures = 0, run_after = $1,
+                         progress_ppm = 0, updated_at = $1
+         WHERE id = $2 AND state IN ('failed', 'cancelled')",
+    )
+    .bind(to_db(now_ms))
+    .bind(id.to_string())
     .execute(tx.connection())
     .await?;
     Ok(())

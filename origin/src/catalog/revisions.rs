@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 use tidegate_wire::AssetId;
 use tidegate_wire::job::SourceInfo;
 
-use super::{Catalog, CatalogError, Tx, get_parsed, get_u64, get_u64_or_null, to_db};
+use super::{Catalog, CatalogError, Tx, get_parsed, get_u64, get_u64_or_null, to_db, trees};
 use crate::jobs::plan::Outline;
 
 /// How far a revision has come.
@@ -92,6 +92,8 @@ pub struct Revision {
     pub plan: Option<Outline>,
     /// Jobs made for it so far.
     pub jobs: u32,
+    /// Times its parts were made anew since they did not fit together.
+    pub remakes: u32,
     /// Why it failed: a stable code and a sentence.
     pub error: Option<(String, String)>,
     /// Milliseconds since 1970.
@@ -121,8 +123,8 @@ pub async fn insert(
     now_ms: u64,
 ) -> Result<(), CatalogError> {
     sqlx::query(
-        "INSERT INTO revisions (asset_id, revision, account, state, aes_key, jobs, created_at)
-         VALUES ($1, $2, $3, 'processing', $4, $5, $6)",
+        "INSERT INTO revisions (asset_id, revision, account, state, aes_key, jobs, remakes, created_at)
+         VALUES ($1, $2, $3, 'processing', $4, $5, 0, $6)",
     )
     .bind(id.asset.to_string())
     .bind(i64::from(id.number))
@@ -138,8 +140,8 @@ pub async fn insert(
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT asset_id, revision, account, state, aes_key, info, plan, jobs, error_code, error, created_at, ",
-            "playable_at, ready_at FROM revisions ",
+            "SELECT asset_id, revision, account, state, aes_key, info, plan, jobs, remakes, error_code, error, ",
+            "created_at, playable_at, ready_at FROM revisions ",
             $rest
         )
     };
@@ -229,8 +231,8 @@ pub async fn update(tx: &mut Tx, revision: &Revision) -> Result<(), CatalogError
     let (code, message) = revision.error.clone().unzip();
     sqlx::query(
         "UPDATE revisions SET state = $1, info = $2, plan = $3, jobs = $4, error_code = $5, error = $6,
-                              playable_at = $7, ready_at = $8
-         WHERE asset_id = $9 AND revision = $10",
+                              playable_at = $7, ready_at = $8, remakes = $9
+         WHERE asset_id = $10 AND revision = $11",
     )
     .bind(revision.state.as_str())
     .bind(info)
@@ -240,6 +242,7 @@ pub async fn update(tx: &mut Tx, revision: &Revision) -> Result<(), CatalogError
     .bind(message)
     .bind(revision.playable_at.map(to_db))
     .bind(revision.ready_at.map(to_db))
+    .bind(i64::from(revision.remakes))
     .bind(revision.id.asset.to_string())
     .bind(i64::from(revision.id.number))
     .execute(tx.connection())
@@ -248,7 +251,7 @@ pub async fn update(tx: &mut Tx, revision: &Revision) -> Result<(), CatalogError
 }
 
 /// Takes out everything there is about an asset's revisions: jobs, parts, names, texts. `false` if there was nothing.
-/// The files are another matter: see [`super::trees`].
+/// The files are another matter: see [`super::trees`], of which those of its directories are forgotten here.
 ///
 /// # Errors
 /// When the catalogue fails.
@@ -265,6 +268,7 @@ pub async fn delete_all(tx: &mut Tx, asset: AssetId) -> Result<bool, CatalogErro
         let done = sqlx::query(statement).bind(asset.to_string()).execute(tx.connection()).await?;
         found += done.rows_affected();
     }
+    trees::forget_below(tx, &asset.to_string()).await?;
     Ok(found > 0)
 }
 
@@ -278,6 +282,7 @@ fn read(row: &AnyRow) -> Result<Revision, CatalogError> {
         info: get_json(row, "info")?,
         plan: get_json(row, "plan")?,
         jobs: get_u32(row, "jobs")?,
+        remakes: get_u32(row, "remakes")?,
         error: code.zip(row.try_get("error")?),
         created_at: get_u64(row, "created_at")?,
         playable_at: get_u64_or_null(row, "playable_at")?,

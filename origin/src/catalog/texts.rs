@@ -1,6 +1,7 @@
 //! Text tracks of a revision: taken out of the source, or sent by the owner.
 
 use sqlx::Row as _;
+use sqlx::any::AnyRow;
 use tidegate_wire::job::TextTrack;
 
 use super::revisions::RevisionId;
@@ -46,21 +47,34 @@ pub async fn remove(tx: &mut Tx, id: RevisionId, track: &str) -> Result<Option<S
 /// # Errors
 /// When the catalogue fails.
 pub async fn list(catalog: &Catalog, id: RevisionId) -> Result<Vec<TextTrack>, CatalogError> {
+    list_on(catalog.pool(), id).await
+}
+
+/// The same as a change sees it that has locked the revision.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn list_in(tx: &mut Tx, id: RevisionId) -> Result<Vec<TextTrack>, CatalogError> {
+    list_on(tx.connection(), id).await
+}
+
+async fn list_on<'a>(
+    database: impl sqlx::Executor<'a, Database = sqlx::Any>,
+    id: RevisionId,
+) -> Result<Vec<TextTrack>, CatalogError> {
     let rows = sqlx::query(
         "SELECT track, language, label, path FROM texts WHERE asset_id = $1 AND revision = $2 ORDER BY track",
     )
     .bind(id.asset.to_string())
     .bind(i64::from(id.number))
-    .fetch_all(catalog.pool());
-    rows.await?
-        .iter()
-        .map(|row| {
-            Ok(TextTrack {
-                track: row.try_get("track")?,
-                path: row.try_get("path")?,
-                language: row.try_get("language")?,
-                label: row.try_get("label")?,
-            })
+    .fetch_all(database);
+    let read = |row: &AnyRow| {
+        Ok(TextTrack {
+            track: row.try_get("track")?,
+            path: row.try_get("path")?,
+            language: row.try_get("language")?,
+            label: row.try_get("label")?,
         })
-        .collect()
+    };
+    rows.await?.iter().map(read).collect()
 }

@@ -26,12 +26,34 @@ pub async fn put(tx: &mut Tx, id: RevisionId, part: &TrackPart) -> Result<(), Ca
     Ok(())
 }
 
+/// What is known of one part.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn get(
+    catalog: &Catalog,
+    id: RevisionId,
+    track: &str,
+    chunk: u32,
+) -> Result<Option<TrackPart>, CatalogError> {
+    get_on(catalog.pool(), id, track, chunk).await
+}
+
 /// What is known of one part, as a change sees it that has locked the revision.
 ///
 /// # Errors
 /// When the catalogue fails.
 pub async fn get_in(
     tx: &mut Tx,
+    id: RevisionId,
+    track: &str,
+    chunk: u32,
+) -> Result<Option<TrackPart>, CatalogError> {
+    get_on(tx.connection(), id, track, chunk).await
+}
+
+async fn get_on<'a>(
+    database: impl sqlx::Executor<'a, Database = sqlx::Any>,
     id: RevisionId,
     track: &str,
     chunk: u32,
@@ -43,7 +65,7 @@ pub async fn get_in(
     .bind(i64::from(id.number))
     .bind(track)
     .bind(i64::from(chunk))
-    .fetch_optional(tx.connection());
+    .fetch_optional(database);
     row.await?.as_ref().map(read).transpose()
 }
 
@@ -61,23 +83,18 @@ pub async fn list(catalog: &Catalog, id: RevisionId) -> Result<Vec<TrackPart>, C
     rows.await?.iter().map(read).collect()
 }
 
-/// The parts of one track in order.
+/// Forgets a track of a locked revision.
 ///
 /// # Errors
 /// When the catalogue fails.
-pub async fn of_track(
-    catalog: &Catalog,
-    id: RevisionId,
-    track: &str,
-) -> Result<Vec<TrackPart>, CatalogError> {
-    let rows = sqlx::query(
-        "SELECT part FROM track_parts WHERE asset_id = $1 AND revision = $2 AND track = $3 ORDER BY chunk",
-    )
-    .bind(id.asset.to_string())
-    .bind(i64::from(id.number))
-    .bind(track)
-    .fetch_all(catalog.pool());
-    rows.await?.iter().map(read).collect()
+pub async fn remove(tx: &mut Tx, id: RevisionId, track: &str) -> Result<(), CatalogError> {
+    sqlx::query("DELETE FROM track_parts WHERE asset_id = $1 AND revision = $2 AND track = $3")
+        .bind(id.asset.to_string())
+        .bind(i64::from(id.number))
+        .bind(track)
+        .execute(tx.connection())
+        .await?;
+    Ok(())
 }
 
 fn read(row: &sqlx::any::AnyRow) -> Result<TrackPart, CatalogError> {

@@ -19,6 +19,9 @@ use crate::catalog::{Tx, published, purges, queue, texts, trees};
 use crate::limits;
 use crate::store::{FileName, FilePath, Tree};
 
+/// What the names of tracks begin with that an owner sent.
+const OWNERS: &str = "c-";
+
 /// A language tag as captions are kept by: `en`, `pt-BR`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Language(String);
@@ -45,7 +48,7 @@ impl Language {
 
     /// The track of what an owner sent in this language; those of the file itself are `t0`, `t1`, …
     pub fn track(&self) -> String {
-        format!("c-{}", self.0.to_ascii_lowercase())
+        format!("{OWNERS}{}", self.0.to_ascii_lowercase())
     }
 }
 
@@ -61,7 +64,7 @@ pub fn is_web_vtt(body: &[u8]) -> bool {
 /// Puts captions beside a video, in the place of those of the same language.
 ///
 /// # Errors
-/// `not_a_video`; the store's and the catalogue's.
+/// `not_a_video`; `too_many_captions`; the store's and the catalogue's.
 pub async fn put(
     app: &App,
     asset: AssetId,
@@ -70,6 +73,7 @@ pub async fn put(
     body: Bytes,
 ) -> Result<(), JobError> {
     let revision = revisions::newest(&app.catalog, asset).await?.ok_or(Code::NotAVideo)?;
+    check_room(&texts::list(&app.catalog, revision.id).await?, language)?;
     let text = TextTrack {
         track: language.track(),
         // Each time another place: what is stored never changes.
@@ -85,6 +89,14 @@ pub async fn put(
         app.remove_tree(&asset.to_string()).await;
         return Err(Code::AssetNotFound.into());
     };
+    // Others may have come meanwhile.
+    if let Err(full) = check_room(&texts::list_in(&mut tx, revision.id).await?, language) {
+        drop(tx);
+        if let Some((folder, _)) = text.path.rsplit_once('/') {
+            app.remove_tree(&format!("{}/{folder}", revision.id)).await;
+        }
+        return Err(full);
+    }
     let old = texts::remove(&mut tx, revision.id, &text.track).await?;
     texts::put(&mut tx, revision.id, &text).await?;
     published::put(&mut tx, revision.id, &format!("{}.vtt", text.track), &text.path).await?;
@@ -112,6 +124,13 @@ pub async fn remove(app: &App, asset: AssetId, language: &Language) -> Result<bo
     Ok(true)
 }
 
+/// Whether one more can be put beside those there are; one may always take another's place.
+fn check_room(there: &[TextTrack], language: &Language) -> Result<(), JobError> {
+    let track = language.track();
+    let others = there.iter().filter(|text| text.track.starts_with(OWNERS) && text.track != track);
+    if others.count() < limits::CAPTIONS_PER_VIDEO { Ok(()) } else { Err(Code::TooManyCaptions.into()) }
+}
+
 fn announce(app: &App) {
     app.announce_jobs();
     app.announce_purge();
@@ -135,18 +154,21 @@ async fn follow_up(
     old: Option<String>,
 ) -> Result<(), JobError> {
     let now_ms = app.clock.unix_ms();
-    let folder = old.as_deref().and_then(|path| path.rsplit_once('/')?.0.parse().ok());
-    if let Some(folder) = folder {
-        let tree = Tree { asset: revision.id.asset, below: Some((revision.id.number, folder)) };
-        trees::insert(tx, &tree.to_string(), now_ms).await?;
-    }
     let package = jobs::newest_package(tx, revision.id).await?;
-    // One that has not begun finds what there is then.
-    let has_begun = |job: &Job| !matches!(job.state, JobState::Waiting | JobState::Ready);
-    if let Some(package) = package.filter(has_begun)
-        && revision.state != RevisionState::Failed
-    {
-        add_package(app, tx, &mut revision, &package).await?;
+    let waits = match package {
+        // It finds what there is then, also when it is taken up again.
+        Some(package) if !package.has_begun() || revision.state == RevisionState::Failed => Some(package.seq),
+        // Nothing is planned yet.
+        None if revision.state != RevisionState::Ready => None,
+        before => {
+            add_package(app, tx, &mut revision, before.as_ref(), None).await?;
+            Some(revision.jobs)
+        }
+    };
+    // Until then the manifests that there are speak of the old file.
+    if let Some(folder) = old.as_deref().and_then(|path| path.rsplit_once('/')?.0.parse().ok()) {
+        let tree = Tree { asset: revision.id.asset, below: Some((revision.id.number, folder)) };
+        trees::insert(tx, &tree.to_string(), waits, now_ms).await?;
     }
     let root = format!("/media/{}", revision.id);
     let urls = vec![format!("{root}/{track}.vtt"), format!("{root}/{track}.m3u8")];
@@ -154,8 +176,14 @@ async fn follow_up(
     Ok(())
 }
 
-/// One more package, after the one that is being made, if it still is.
-async fn add_package(app: &App, tx: &mut Tx, revision: &mut Revision, before: &Job) -> Result<(), JobError> {
+/// One more package, after the one that is being made, if it still is, and after `other`, if there is one.
+pub(super) async fn add_package(
+    app: &App,
+    tx: &mut Tx,
+    revision: &mut Revision,
+    before: Option<&Job>,
+    other: Option<&Job>,
+) -> Result<(), JobError> {
     let chunks = revision.plan.as_ref().map_or(0, |plan| plan.chunks);
     let work = PackageWork { parts: Vec::new(), texts: Vec::new(), chunks, encrypted: false };
     let planned = Planned {
@@ -165,19 +193,19 @@ async fn add_package(app: &App, tx: &mut Tx, revision: &mut Revision, before: &J
         needs_bytes: limits::JOB_ROOM_BYTES,
     };
     revision.jobs += 1;
-    let is_running = before.state == JobState::Running;
+    let before = before.filter(|before| before.state == JobState::Running);
     let new = NewJob {
         id: job_id(app, revision.jobs),
         seq: revision.jobs,
         account: revision.account.clone(),
         length_ms: revision.info.as_ref().map_or(0, |info| info.duration_ms),
-        missing: u32::from(is_running),
+        missing: u32::from(before.is_some()) + u32::from(other.is_some()),
         created_at: app.clock.unix_ms(),
         ..of_planned(planned, revision.id)
     };
     jobs::insert(tx, &new).await?;
-    if is_running {
-        queue::let_unblock(tx, before.id, new.id).await?;
+    for first in before.into_iter().chain(other) {
+        queue::let_unblock(tx, first.id, Some(new.id)).await?;
     }
     Ok(revisions::update(tx, revision).await?)
 }

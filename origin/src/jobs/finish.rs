@@ -6,6 +6,7 @@ use tidegate_wire::purge::PurgeTargets;
 use tidegate_wire::track::TrackPart;
 use uuid::Uuid;
 
+use super::continued::continued;
 use super::create::{job_id, of_planned};
 use super::plan::{Plan, plan};
 use super::report::{check_parts, locked, note_playable, see_playable};
@@ -20,6 +21,9 @@ use crate::store::{FileName, FilePath};
 
 /// What is asked for under this name at a revision's root is never a file.
 pub const KEY_NAME: &str = "key";
+
+/// A file of every package.
+const MASTER_NAME: &str = "master.m3u8";
 
 /// Ends an attempt. Said again it changes nothing.
 ///
@@ -48,9 +52,12 @@ pub async fn finish(app: &App, id: Uuid, finish: &Finish) -> Result<(), JobError
 
 async fn failed(app: &App, job: &Job, failure: &Failure) -> Result<(), JobError> {
     let mut tx = app.catalog.begin().await?;
-    let (revision, job) = locked(&mut tx, job, job.attempt).await?;
-    sweep::fail(app, &mut tx, revision, &job, failure, Ended::Failed).await?;
+    let (mut revision, job) = locked(&mut tx, job, job.attempt).await?;
+    let became = sweep::fail(app, &mut tx, &mut revision, &job, failure, Ended::Failed).await?;
     tx.commit().await?;
+    if became {
+        note_playable(app, &revision);
+    }
     sweep::note(app, &job, failure, Ended::Failed);
     // Its pause has to be waited for by someone.
     app.announce_jobs();
@@ -84,6 +91,7 @@ async fn done(app: &App, job: &Job, report: &Report) -> Result<(), JobError> {
         },
         _ => None,
     };
+    let parts = made(app, job, report).await?;
     let now_ms = app.clock.unix_ms();
     let mut tx = app.catalog.begin().await?;
     let (mut revision, job) = locked(&mut tx, job, job.attempt).await?;
@@ -97,20 +105,47 @@ async fn done(app: &App, job: &Job, report: &Report) -> Result<(), JobError> {
     }
     match report {
         Report::Probed { .. } => {}
-        Report::Encoded { parts } => note_parts(app, &mut tx, &mut revision, &job, parts).await?,
+        Report::Encoded { .. } => note_parts(app, &mut tx, &mut revision, &parts).await?,
         Report::Stored { files } => publish(app, &mut tx, &mut revision, &job, files).await?,
     }
     if let Some(next) = job.unblocks {
         queue::unblock(&mut tx, next, now_ms).await?;
     }
-    // What earlier attempts left is still in lists that players have; it goes a while later.
-    for attempt in 1..job.attempt {
-        trees::insert(&mut tx, &format!("{}/{}", revision.id, job.dir(attempt)), now_ms).await?;
-    }
+    let_go(&mut tx, &revision, &job, &parts, now_ms).await?;
     tx.commit().await?;
     app.metrics.jobs.ended(kind_name(job.work.kind()), Ended::Done.as_str());
     tracing::info!(job.id = %job.id, asset.id = %job.revision.asset, "job.done");
     announce(app, &revision, before);
+    Ok(())
+}
+
+/// Notes what earlier attempts left, and what of this one has got other names, to be removed. It is still in lists that
+/// players have; it goes a while after nothing speaks of it.
+async fn let_go(
+    tx: &mut Tx,
+    revision: &Revision,
+    job: &Job,
+    parts: &[TrackPart],
+    now_ms: u64,
+) -> Result<(), JobError> {
+    let mut left: Vec<String> = Vec::new();
+    if parts.is_empty() {
+        left.extend((1..job.attempt).map(|attempt| job.dir(attempt)));
+    }
+    for part in parts {
+        let dirs = (1..=job.attempt).map(|attempt| format!("{}/{}", job.dir(attempt), part.track));
+        left.extend(dirs.filter(|dir| *dir != part.dir));
+    }
+    if left.is_empty() {
+        return Ok(());
+    }
+    let after = match revision.state {
+        RevisionState::Ready => None,
+        _ => jobs::newest_package(tx, revision.id).await?.map(|package| package.seq),
+    };
+    for dir in left {
+        trees::insert(tx, &format!("{}/{dir}", revision.id), after, now_ms).await?;
+    }
     Ok(())
 }
 
@@ -176,14 +211,9 @@ async fn follow_up(
     Ok(revisions::update(tx, revision).await?)
 }
 
-async fn note_parts(
-    app: &App,
-    tx: &mut Tx,
-    revision: &mut Revision,
-    job: &Job,
-    parts: &[TrackPart],
-) -> Result<(), JobError> {
-    check_parts(job, job.attempt, parts)?;
+/// The parts that a report brings, as playlists are to speak of them.
+async fn made(app: &App, job: &Job, report: &Report) -> Result<Vec<TrackPart>, JobError> {
+    let Report::Encoded { parts } = report else { return Ok(Vec::new()) };
     let made = match &job.work {
         Work::Rendition(work) => work.rungs.len(),
         _ => 1,
@@ -191,6 +221,19 @@ async fn note_parts(
     if parts.len() != made || parts.iter().any(|part| !part.whole) {
         return Err(JobError::senseless("parts: one whole part for each track"));
     }
+    let mut named = Vec::with_capacity(parts.len());
+    for part in parts {
+        named.push(continued(app, job, part).await?);
+    }
+    Ok(named)
+}
+
+async fn note_parts(
+    app: &App,
+    tx: &mut Tx,
+    revision: &mut Revision,
+    parts: &[TrackPart],
+) -> Result<(), JobError> {
     for part in parts {
         tracks::put(tx, revision.id, part).await?;
     }
@@ -208,7 +251,11 @@ async fn publish(
     job: &Job,
     files: &[String],
 ) -> Result<(), JobError> {
-    let dir = job.dir(job.attempt);
+    let (dir, now_ms) = (job.dir(job.attempt), app.clock.unix_ms());
+    let old = match &job.work {
+        Work::Package(_) => published::get_in(tx, revision.id, MASTER_NAME).await?,
+        _ => None,
+    };
     for name in files {
         published::put(tx, revision.id, name, &format!("{dir}/{name}")).await?;
     }
@@ -216,20 +263,35 @@ async fn publish(
         Work::Captions(work) => note_texts(tx, revision, &dir, &work.tracks, files).await?,
         Work::Package(_) if revision.state == RevisionState::Ready => {
             // Made once more, for other captions: what edges keep of the names is of yesterday.
-            let root = format!("/media/{}", revision.id);
-            let urls = files.iter().map(|name| format!("{root}/{name}")).collect();
-            let targets = PurgeTargets { urls, ..PurgeTargets::default() };
-            purges::append(tx, &targets, None, app.clock.unix_ms()).await?;
+            let old = old.as_deref().and_then(|path| path.split_once('/')).map(|(dir, _)| dir);
+            let mut names = files.to_vec();
+            if let Some(old) = old.filter(|old| *old != dir) {
+                names.extend(published::remove_below(tx, revision.id, old).await?);
+                trees::insert(tx, &format!("{}/{old}", revision.id), None, now_ms).await?;
+            }
+            purge(tx, revision, &names, now_ms).await?;
         }
         Work::Package(_) => {
-            let now_ms = app.clock.unix_ms();
             revision.state = RevisionState::Ready;
             revision.playable_at = revision.playable_at.or(Some(now_ms));
             revision.ready_at = Some(now_ms);
             revisions::update(tx, revision).await?;
         }
+        // Tried once more, long after everybody was told that there is none.
+        _ if revision.state == RevisionState::Ready => purge(tx, revision, files, now_ms).await?,
         _ => {}
     }
+    if let Work::Package(_) = &job.work {
+        trees::release(tx, revision.id, job.seq, now_ms).await?;
+    }
+    Ok(())
+}
+
+/// Has edges forget names at the revision's root.
+async fn purge(tx: &mut Tx, revision: &Revision, names: &[String], now_ms: u64) -> Result<(), JobError> {
+    let root = format!("/media/{}", revision.id);
+    let urls = names.iter().map(|name| format!("{root}/{name}")).collect();
+    purges::append(tx, &PurgeTargets { urls, ..PurgeTargets::default() }, None, now_ms).await?;
     Ok(())
 }
 

@@ -4,19 +4,23 @@
 //!
 //! A job's life: [`create`] makes the first with the upload's completion, [`claim`] gives it out, [`report`] hears of
 //! it while it runs, [`finish`] ends the attempt and makes what follows; [`sweep`] takes back what nobody is heard of,
-//! [`retry`] takes up what was given up. [`plan`] and [`playable`] are pure.
+//! [`without`] goes on where a part can be left out, [`remake`] where parts do not fit, [`retry`] takes up what was
+//! given up. [`plan`] and [`playable`] are pure.
 
 pub mod captions;
 pub mod claim;
+mod continued;
 pub mod create;
 pub mod finish;
 pub mod manifests;
 pub mod metrics;
 pub mod plan;
 pub mod playable;
+pub mod remake;
 pub mod report;
 pub mod retry;
 pub mod sweep;
+pub mod without;
 
 use tidegate_wire::{Code, Problem};
 

@@ -6,6 +6,7 @@ use tidegate_wire::track::TrackPart;
 use uuid::Uuid;
 
 use super::claim::lease_until;
+use super::continued::continued;
 use super::playable::can_begin;
 use super::{JobError, plan::Outline};
 use crate::app::App;
@@ -22,7 +23,11 @@ use crate::store::FilePath;
 pub async fn heartbeat(app: &App, id: Uuid, progress: &Progress) -> Result<(), JobError> {
     let now_ms = app.clock.unix_ms();
     let ppm = to_ppm(progress.done);
-    if !queue::beat(&app.catalog, id, progress.attempt, Some(ppm), now_ms, lease_until(app)).await? {
+    let heard = queue::beat(&app.catalog, id, progress.attempt, Some(ppm), now_ms, lease_until(app)).await;
+    if heard.is_err() {
+        app.note_deafness();
+    }
+    if !heard? {
         return Err(Code::JobTakenOver.into());
     }
     if progress.parts.is_empty() {
@@ -30,9 +35,13 @@ pub async fn heartbeat(app: &App, id: Uuid, progress: &Progress) -> Result<(), J
     }
     let job = running(app, id, progress.attempt).await?;
     check_parts(&job, progress.attempt, &progress.parts)?;
+    let mut parts = Vec::with_capacity(progress.parts.len());
+    for part in &progress.parts {
+        parts.push(continued(app, &job, part).await?);
+    }
     let mut tx = app.catalog.begin().await?;
     let (mut revision, _) = locked(&mut tx, &job, progress.attempt).await?;
-    for part in &progress.parts {
+    for part in &parts {
         put_grown(&mut tx, &revision, part).await?;
     }
     // Whether it can be played is for the change to say that has all of them.

@@ -6,9 +6,9 @@ use tidegate_serve::Entropy;
 use tidegate_wire::Code;
 use tidegate_wire::job::Failure;
 
-use super::JobError;
 use super::claim::millis;
-use super::report::locked;
+use super::report::{locked, note_playable};
+use super::{JobError, remake, without};
 use crate::app::App;
 use crate::catalog::jobs::{Ended, Job, JobState, kind_name};
 use crate::catalog::queue::{self, Leaving};
@@ -18,17 +18,32 @@ use crate::limits;
 
 /// Takes back jobs whose lease has run out; says how many.
 ///
-/// An origin that has just started takes none: it may be that nobody was there to listen, and the workers are at it.
+/// An origin that has just started takes none: it may be that nobody was there to listen, and the workers are at it. The
+/// same after the catalogue was away: until everyone has had a lease's time to be heard again, nobody is late.
 ///
 /// # Errors
 /// When the catalogue fails.
 pub async fn take_back(app: &App) -> Result<u32, CatalogError> {
+    let taken = look_for_lost(app).await;
+    if taken.is_err() {
+        app.note_deafness();
+    }
+    taken
+}
+
+async fn look_for_lost(app: &App) -> Result<u32, CatalogError> {
+    let (asked_ms, lease_ms) = (app.clock.unix_ms(), u64::from(app.config.job_lease) * 1000);
+    let overdue = queue::overdue(&app.catalog, asked_ms, limits::JOBS_PER_SWEEP).await?;
     let now_ms = app.clock.unix_ms();
-    if now_ms < app.started_at.saturating_add(u64::from(app.config.job_lease) * 1000) {
+    // An answer that took this long was as good as none to who had to be heard meanwhile.
+    if now_ms.saturating_sub(asked_ms) > lease_ms / 3 {
+        app.note_deafness();
+    }
+    if now_ms < app.heard_since().saturating_add(lease_ms) {
         return Ok(0);
     }
     let mut taken = 0;
-    for id in queue::overdue(&app.catalog, now_ms, limits::JOBS_PER_SWEEP).await? {
+    for id in overdue {
         let Some(job) = jobs::get(&app.catalog, id).await? else { continue };
         match expire(app, &job).await {
             Ok(()) => taken += 1,
@@ -46,7 +61,7 @@ pub async fn take_back(app: &App) -> Result<u32, CatalogError> {
 
 async fn expire(app: &App, job: &Job) -> Result<(), JobError> {
     let mut tx = app.catalog.begin().await?;
-    let (revision, job) = locked(&mut tx, job, job.attempt).await?;
+    let (mut revision, job) = locked(&mut tx, job, job.attempt).await?;
     if job.lease_until.is_none_or(|until| until >= app.clock.unix_ms()) {
         return Err(Code::JobTakenOver.into());
     }
@@ -56,25 +71,31 @@ async fn expire(app: &App, job: &Job) -> Result<(), JobError> {
         message: "Nothing more was heard of the worker.".to_owned(),
         log: String::new(),
     };
-    fail(app, &mut tx, revision, &job, &failure, Ended::Expired).await?;
+    let became = fail(app, &mut tx, &mut revision, &job, &failure, Ended::Expired).await?;
     tx.commit().await?;
+    if became {
+        note_playable(app, &revision);
+    }
     note(app, &job, &failure, Ended::Expired);
     Ok(())
 }
 
-/// Ends an attempt that failed: the job is tried again after a pause, or given up, and its revision with it.
+/// Ends an attempt that failed: the job is tried again after a pause, or given up, and its revision with it unless that
+/// can do without. `true` if the revision has become playable by that.
 pub(super) async fn fail(
     app: &App,
     tx: &mut Tx,
-    mut revision: Revision,
+    revision: &mut Revision,
     job: &Job,
     failure: &Failure,
     ended: Ended,
-) -> Result<(), JobError> {
+) -> Result<bool, JobError> {
     let now_ms = app.clock.unix_ms();
-    let failures = job.failures + 1;
+    let remade = remake::is_due(revision, job, failure) && remake::begin(app, tx, job).await?;
+    let failures = if remade { 0 } else { job.failures + 1 };
     let given_up = failure.permanent || failures >= limits::JOB_ATTEMPTS;
     let (state, run_after) = match ended {
+        _ if remade => (JobState::Waiting, now_ms),
         _ if given_up => (JobState::Failed, now_ms),
         // It has rested as long as its lease ran, and most likely it was not to blame.
         Ended::Expired => (JobState::Ready, now_ms),
@@ -87,14 +108,21 @@ pub(super) async fn fail(
     if !queue::leave(tx, job, &leaving, now_ms).await? {
         return Err(Code::JobTakenOver.into());
     }
-    // What was there once, whole, stays there.
-    if given_up && revision.state != RevisionState::Ready {
+    if remade {
+        tracing::warn!(asset.id = %revision.id.asset, "revision.made_anew");
+        revision.remakes += 1;
+        revisions::update(tx, revision).await?;
+    } else if given_up && (!without::is_needed(revision, &job.work) || revision.state == RevisionState::Ready)
+    {
+        // What was there once, whole, stays there.
+        return without::leave_out(app, tx, revision, job).await;
+    } else if given_up {
         queue::cancel(tx, revision.id, now_ms).await?;
         revision.state = RevisionState::Failed;
         revision.error = Some((code, message));
-        revisions::update(tx, &revision).await?;
+        revisions::update(tx, revision).await?;
     }
-    Ok(())
+    Ok(false)
 }
 
 /// Counts and logs a failure that has been committed.

@@ -120,6 +120,9 @@ pub trait FileStore: Send + Sync + 'static {
     /// Opens a whole file. What was opened can be read although it is removed meanwhile.
     fn open(&self, name: FileName) -> BoxFuture<'_, Result<Arc<dyn StoredFile>, StoreError>>;
 
+    /// Gives a whole file a second name, if that is free; from then on neither goes with the other.
+    fn link(&self, from: FileName, to: FileName) -> BoxFuture<'_, Result<Kept, StoreError>>;
+
     /// Removes a tree. What is not there is removed already.
     fn remove_tree(&self, tree: Tree) -> BoxFuture<'_, Result<(), StoreError>>;
 

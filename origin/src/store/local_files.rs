@@ -77,6 +77,12 @@ impl LocalFiles {
         Ok(LocalFile { size_bytes: metadata.len(), file: Arc::new(file) })
     }
 
+    fn link_blocking(&self, from: &FileName, to: &FileName) -> io::Result<Kept> {
+        let (from, to) = (self.path(from), self.path(to));
+        let folder = to.parent().ok_or(io::ErrorKind::InvalidInput)?;
+        link_durably(&from, &to, folder, self.durability)
+    }
+
     fn remove_blocking(&self, tree: &Tree) -> io::Result<()> {
         let mut path = self.asset_folder(tree.asset);
         if let Some((revision, below)) = &tree.below {
@@ -137,6 +143,10 @@ impl FileStore for LocalFiles {
         })
     }
 
+    fn link(&self, from: FileName, to: FileName) -> BoxFuture<'_, Result<Kept, StoreError>> {
+        self.run(move |files| files.link_blocking(&from, &to))
+    }
+
     fn remove_tree(&self, tree: Tree) -> BoxFuture<'_, Result<(), StoreError>> {
         self.run(move |files| files.remove_blocking(&tree))
     }
@@ -163,20 +173,28 @@ impl Writer {
         if self.durability == Durability::Durable {
             self.file.sync_all()?;
         }
-        // A link takes the name only where it is free; a rename would take it from a file that is being played.
-        let kept = match std::fs::hard_link(&self.temporary, &self.path) {
-            Ok(()) => Kept::New,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                if have_same_bytes(&self.temporary, &self.path)? { Kept::Same } else { Kept::Different }
-            }
-            Err(error) => return Err(error),
-        };
-        if kept != Kept::Different {
-            // Also where it was there: whoever brought it may not have come to this.
-            sync_folder(&self.folder, self.durability)?;
-        }
-        Ok(kept)
+        link_durably(&self.temporary, &self.path, &self.folder, self.durability)
     }
+}
+
+/// A link takes the name only where it is free; a rename would take it from a file that is being played.
+fn link_durably(from: &Path, to: &Path, folder: &Path, durability: Durability) -> io::Result<Kept> {
+    let kept = match std::fs::hard_link(from, to) {
+        Ok(()) => Kept::New,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            if have_same_bytes(from, to)? {
+                Kept::Same
+            } else {
+                Kept::Different
+            }
+        }
+        Err(error) => return Err(error),
+    };
+    if kept != Kept::Different {
+        // Also where it was there: whoever brought it may not have come to this.
+        sync_folder(folder, durability)?;
+    }
+    Ok(kept)
 }
 
 impl Drop for Writer {

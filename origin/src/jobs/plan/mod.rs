@@ -92,7 +92,10 @@ pub struct Plan {
 
 /// Plans a source of `size_bytes`; `None` if it has nothing that plays.
 pub fn plan(info: &SourceInfo, size_bytes: u64, ladder: &Ladder, preset: &str) -> Option<Plan> {
-    let mut maker = Maker { info, size_bytes, preset, outline: Outline::default(), jobs: Vec::new() };
+    // A header may claim anything.
+    let duration_ms = info.duration_ms.min(limits::LONGEST_SOURCE_MS);
+    let mut maker =
+        Maker { info, duration_ms, size_bytes, preset, outline: Outline::default(), jobs: Vec::new() };
     let segment_ms = match &info.video {
         Some(video) => maker.video(video, ladder),
         None => limits::AUDIO_SEGMENT_MS,
@@ -130,6 +133,7 @@ pub fn probe(size_bytes: u64) -> Planned {
 
 struct Maker<'a> {
     info: &'a SourceInfo,
+    duration_ms: u64,
     size_bytes: u64,
     preset: &'a str,
     outline: Outline,
@@ -137,12 +141,9 @@ struct Maker<'a> {
 }
 
 impl Maker<'_> {
-    /// `made_bits` is what comes of it, as far as that can be told.
-    fn push(&mut self, work: Work, class: Class, cost_ms: u64, made_bits: u64) {
-        // Rates are averages, and a short stretch may be well above.
-        let made = made_bits / 8 + made_bits / 16;
-        let needs_bytes = self.size_bytes.saturating_add(made).saturating_add(limits::JOB_ROOM_BYTES);
-        let cost_ms = cost_ms.max(limits::SMALL_JOB_MS);
+    fn push(&mut self, work: Work, class: Class, cost_ms: u64) {
+        let needs_bytes = self.size_bytes.saturating_add(limits::JOB_ROOM_BYTES);
+        let cost_ms = cost_ms.clamp(limits::SMALL_JOB_MS, limits::LARGEST_COST_MS);
         self.jobs.push(Planned { work, class, cost_ms, needs_bytes });
     }
 
@@ -150,7 +151,7 @@ impl Maker<'_> {
     fn video(&mut self, video: &VideoStream, ladder: &Ladder) -> u64 {
         let grid = Grid::at(video.frame_rate);
         let rungs = ladder.rungs(video.width, video.height, video.frame_rate.as_f64());
-        let chunks = grid.chunks(self.info.duration_ms);
+        let chunks = grid.chunks(self.duration_ms);
         for (number, chunk) in chunks.iter().enumerate() {
             let number = u32::try_from(number).unwrap_or(u32::MAX);
             let (lowest, others) = rungs.split_at(1);
@@ -161,8 +162,8 @@ impl Maker<'_> {
         }
         self.outline.rungs = rungs;
         self.outline.chunks = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
-        let poster = poster(video, self.info.duration_ms);
-        self.push(Work::Poster(poster), Class::Beside, self.info.duration_ms / 20, 0);
+        let poster = poster(video, self.duration_ms);
+        self.push(Work::Poster(poster), Class::Beside, self.duration_ms / 20);
         grid.segment_ms()
     }
 
@@ -176,9 +177,8 @@ impl Maker<'_> {
     ) {
         let length_ms = match chunk.frames {
             Some(frames) => grid.ms(frames),
-            None => self.info.duration_ms.saturating_sub(grid.ms(chunk.first_frame)),
+            None => self.duration_ms.saturating_sub(grid.ms(chunk.first_frame)),
         };
-        let bits: u64 = rungs.iter().map(|rung| u64::from(rung.bitrate_bps)).sum();
         let pixels = |width: u32, height: u32| u64::from(width) * u64::from(height);
         // Decoding costs about a tenth of encoding the same picture.
         let made: u64 = rungs.iter().map(|rung| pixels(rung.width, rung.height)).sum();
@@ -199,8 +199,7 @@ impl Maker<'_> {
             preset: Some(self.preset.to_owned()),
             encryption: None,
         };
-        let cost_ms = u64::try_from(cost).unwrap_or(u64::MAX).min(limits::LARGEST_COST_MS);
-        self.push(Work::Rendition(work), class, cost_ms, bits.saturating_mul(length_ms / 1000));
+        self.push(Work::Rendition(work), class, u64::try_from(cost).unwrap_or(u64::MAX));
     }
 
     fn audio(&mut self, n: usize, audio: &AudioStream, segment_ms: u64) {
@@ -218,13 +217,7 @@ impl Maker<'_> {
             channels,
             encryption: None,
         };
-        let (cost_ms, length_s) = (self.info.duration_ms / 40, self.info.duration_ms / 1000);
-        self.push(
-            Work::Audio(work),
-            Class::First,
-            cost_ms.min(limits::LARGEST_COST_MS),
-            u64::from(bitrate_bps).saturating_mul(length_s),
-        );
+        self.push(Work::Audio(work), Class::First, self.duration_ms / 40);
     }
 
     fn captions(&mut self) {
@@ -241,7 +234,7 @@ impl Maker<'_> {
             self.outline.texts.push(TextOutline { track: track.clone(), language, label });
         }
         let work = CaptionsWork { streams, tracks, start_us: self.start_us() };
-        self.push(Work::Captions(work), Class::Beside, limits::SMALL_JOB_MS, 0);
+        self.push(Work::Captions(work), Class::Beside, limits::SMALL_JOB_MS);
     }
 
     /// Where everything ends, in frames: pictures and sound have one end, whichever of them the source has more of.

@@ -137,6 +137,28 @@ fn only_text_becomes_captions() {
     assert_eq!(texts, [("t0", "de"), ("t1", "und")]);
 }
 
+#[test]
+fn a_header_that_lies_makes_neither_a_flood_of_jobs_nor_one_that_nobody_can_pay() {
+    let believed = |duration_ms| {
+        let info = source(Some(video(1920, 1080)), vec![audio(2)], duration_ms);
+        plan(&info, 1000, &Ladder::default(), "veryfast").unwrap()
+    };
+    let (longest, endless) = (believed(limits::LONGEST_SOURCE_MS), believed(u64::MAX));
+    assert_eq!(endless, longest);
+    assert!(endless.jobs.len() < 250, "{}", endless.jobs.len());
+    for job in &endless.jobs {
+        assert!(job.cost_ms <= limits::LARGEST_COST_MS, "{job:?}");
+        // What is made is not kept by the worker.
+        assert!(job.needs_bytes <= 1000 + limits::JOB_ROOM_BYTES, "{job:?}");
+    }
+    // However long it really is, all of it is made.
+    let open_ended = endless.jobs.iter().filter(|job| match &job.work {
+        Work::Rendition(work) => work.frames.is_none(),
+        _ => false,
+    });
+    assert_eq!(open_ended.count(), 2);
+}
+
 proptest! {
     #[test]
     fn a_plan_ends_with_one_package_and_begins_with_what_plays_first(
