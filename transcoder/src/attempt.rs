@@ -13,6 +13,7 @@ use crate::failure::Fault;
 use crate::limits;
 use crate::pulse::Pulse;
 use crate::source::Lent;
+use crate::tools::Tools;
 use crate::worker::Shared;
 use crate::{captions, encode, package, poster, probe};
 
@@ -118,7 +119,20 @@ async fn heartbeats(attempt: &Attempt) -> Fault {
     }
 }
 
+/// Whether pictures of high dynamic range will come out pale, as this ffmpeg cannot bring them down.
+fn turns_pale(work: &Work, tools: &Tools) -> bool {
+    let video = match work {
+        Work::Rendition(work) => &work.video,
+        Work::Poster(work) => &work.video,
+        _ => return false,
+    };
+    video.hdr.is_some() && !tools.tone_mapping
+}
+
 async fn perform(attempt: &Attempt) -> Result<Report, Fault> {
+    if turns_pale(&attempt.claim.work, &attempt.worker.tools) {
+        tracing::warn!(job = %attempt.claim.job, asset = %attempt.claim.asset, "hdr.not_tone_mapped");
+    }
     match &attempt.claim.work {
         Work::Probe => {
             let source = source(attempt).await?;
@@ -136,11 +150,13 @@ async fn perform(attempt: &Attempt) -> Result<Report, Fault> {
         }
         Work::Poster(work) => {
             let source = source(attempt).await?;
-            poster::make(attempt, work, source.path()).await.map(|files| Report::Stored { files })
+            let files = poster::make(attempt, work, source.path()).await.map_err(Fault::passing)?;
+            Ok(Report::Stored { files })
         }
         Work::Captions(work) => {
             let source = source(attempt).await?;
-            captions::make(attempt, work, source.path()).await.map(|files| Report::Stored { files })
+            let files = captions::make(attempt, work, source.path()).await.map_err(Fault::passing)?;
+            Ok(Report::Stored { files })
         }
         Work::Package(work) => {
             let files = package::make(attempt, work).await?;
@@ -155,4 +171,55 @@ async fn source(attempt: &Attempt) -> Result<Lent, Fault> {
     let claim = &attempt.claim;
     let worker = &attempt.worker;
     worker.sources.lend(&worker.api, claim.asset, &claim.source, &attempt.pulse).await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use tidegate_wire::job::{PosterWork, VideoStream};
+    use tidegate_wire::track::Ratio;
+
+    use super::*;
+
+    #[test]
+    fn high_dynamic_range_turns_pale_only_where_it_cannot_be_brought_down() {
+        let tools = |tone_mapping| Tools {
+            ffmpeg: "ffmpeg".into(),
+            ffprobe: "ffprobe".into(),
+            version: "7.0".into(),
+            tone_mapping,
+        };
+        let work = |hdr: Option<&str>| {
+            let video = VideoStream {
+                index: 0,
+                codec: "hevc".into(),
+                width: 64,
+                height: 64,
+                rotation: 0,
+                frame_rate: Ratio { num: NonZeroU32::MIN, den: NonZeroU32::MIN },
+                variable_rate: false,
+                hdr: hdr.map(str::to_owned),
+                interlaced: false,
+                start_us: 0,
+            };
+            let (size, tile_size) = ((64, 64), (16, 16));
+            let (duration_ms, at_ms, tile_every_ms, tile_columns) = (1000, 0, 1000, 1);
+            Work::Poster(PosterWork {
+                video,
+                duration_ms,
+                at_ms,
+                size,
+                tile_every_ms,
+                tile_size,
+                tile_columns,
+            })
+        };
+        for (hdr, tone_mapping, pale) in
+            [(Some("smpte2084"), false, true), (Some("smpte2084"), true, false), (None, false, false)]
+        {
+            assert_eq!(turns_pale(&work(hdr), &tools(tone_mapping)), pale);
+        }
+        assert!(!turns_pale(&Work::Probe, &tools(false)));
+    }
 }

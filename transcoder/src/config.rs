@@ -107,7 +107,7 @@ pub struct WorkerConfig {
     /// The ffprobe to run [default: the one in PATH]
     #[arg(long, env = "TIDEGATE_FFPROBE", value_name = "FILE")]
     pub ffprobe: Option<PathBuf>,
-    /// libx264's preset: how much time is given for fewer bits
+    /// libx264's preset for jobs that name none: how much time is given for fewer bits
     #[arg(long, env = "TIDEGATE_PRESET", value_name = "NAME", default_value = limits::PRESET)]
     pub preset: String,
     /// The worker's name in logs and lists [default: HOST-PID]

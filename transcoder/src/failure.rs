@@ -24,6 +24,22 @@ impl Fault {
         Self::Failed(failure(false, code, message))
     }
 
+    /// Whether it lies in what is in the file or in what ffmpeg makes of it, so that doing without is better than
+    /// trying again where the video plays without.
+    pub(crate) fn is_of_the_file(&self) -> bool {
+        let Self::Failed(failure) = self else { return false };
+        failure.permanent || ["encoder_failed", "encoder_output"].contains(&failure.code.as_str())
+    }
+
+    /// The same, but never for good: what a video plays without does not condemn it.
+    #[must_use]
+    pub(crate) fn passing(mut self) -> Self {
+        if let Self::Failed(failure) = &mut self {
+            failure.permanent = false;
+        }
+        self
+    }
+
     /// Adds the last lines of a child's log.
     #[must_use]
     pub(crate) fn log(mut self, lines: impl Into<String>) -> Self {

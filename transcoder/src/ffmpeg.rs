@@ -13,6 +13,7 @@ use tokio::task::{JoinError, JoinSet};
 
 use crate::attempt::Attempt;
 use crate::failure::{Fault, local};
+use crate::log::Log;
 use crate::process::{self, Allowance, Exit};
 use crate::progress::{self, Total};
 
@@ -54,7 +55,16 @@ pub(crate) struct Run<'a> {
     pub(crate) nice: i32,
 }
 
-/// Runs ffmpeg and gives each of its outputs, by number, to `sink`; what they make of it, in the same order.
+/// What came of a run that ended well.
+#[derive(Debug)]
+pub(crate) struct Made<T> {
+    /// What the sinks have made of the outputs, in their order.
+    pub(crate) outputs: Vec<T>,
+    /// The last of what ffmpeg said.
+    pub(crate) log: Log,
+}
+
+/// Runs ffmpeg and gives each of its outputs, by number, to `sink`.
 ///
 /// # Errors
 /// A sink's own fault at once; else what the end of ffmpeg means.
@@ -65,12 +75,13 @@ pub(crate) async fn run<T, F>(
     attempt: &Attempt,
     run: Run<'_>,
     sink: impl Fn(usize, UnixStream) -> F + Send + Sync + 'static,
-) -> Result<Vec<T>, Fault>
+) -> Result<Made<T>, Fault>
 where
     T: Send + 'static,
     F: Future<Output = Result<T, Broken>> + Send + 'static,
 {
-    let sockets = Sockets::bind(&run.outputs).map_err(|error| local("sockets", &error))?;
+    let sockets = Sockets::bind(attempt.worker.sockets.path(), &run.outputs)
+        .map_err(|error| local("sockets", &error))?;
     let directory = sockets.directory.path();
     let hide = vec![run.source.to_owned(), directory.to_owned()];
     let ffmpeg = &attempt.worker.tools.ffmpeg;
@@ -129,7 +140,7 @@ where
         return Err(unusable(&why, &exit));
     }
     made.sort_by_key(|(number, _)| *number);
-    Ok(made.into_iter().map(|(_, made)| made).collect())
+    Ok(Made { outputs: made.into_iter().map(|(_, made)| made).collect(), log: exit.log })
 }
 
 /// Sockets named after the outputs, in a directory nobody else can enter.
@@ -140,9 +151,8 @@ struct Sockets {
 }
 
 impl Sockets {
-    fn bind(names: &[String]) -> io::Result<Self> {
-        // Below the system's temporary directory: a socket's path has at most 107 bytes. Made with mode 0700.
-        let directory = tempfile::Builder::new().prefix("tg-").tempdir()?;
+    fn bind(home: &Path, names: &[String]) -> io::Result<Self> {
+        let directory = tempfile::Builder::new().prefix("").tempdir_in(home)?;
         let bind = |name: &String| UnixListener::bind(directory.path().join(name));
         let listeners = names.iter().map(bind).collect::<io::Result<_>>()?;
         Ok(Self { directory, listeners })

@@ -14,6 +14,7 @@ mod captions;
 mod encode;
 mod failure;
 mod ffmpeg;
+mod litter;
 mod log;
 mod metrics;
 mod package;

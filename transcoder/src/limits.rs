@@ -8,6 +8,9 @@ use std::time::Duration;
 pub const CLAIM_WAIT_S: u32 = 30;
 /// A claim that is not answered so long after its wait is over has failed.
 pub const CLAIM_GRACE: Duration = Duration::from_secs(10);
+/// An answer that there is no job, sooner than this, does not come from an origin that holds questions: so long is
+/// waited before the next one.
+pub const CLAIM_UNHELD: Duration = Duration::from_secs(1);
 /// Connecting to the origin.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A heartbeat, or the word that a job is over.
@@ -89,8 +92,12 @@ pub const TOOL_TIME: Duration = Duration::from_secs(10);
 pub const TOOL_OUTPUT_BYTES: usize = 1024 * 1024;
 /// Bytes read from ffmpeg's output at a time.
 pub const OUTPUT_READ_BYTES: usize = 64 * 1024;
-/// Bytes of a poster, a sprite or a track of captions.
-pub const SMALL_FILE_BYTES: usize = 64 * 1024 * 1024;
+/// Bytes of a poster or a sprite.
+pub const PICTURE_BYTES: usize = 32 * 1024 * 1024;
+/// Bytes of a track of captions; those of a job are held at the same time. A book has one.
+pub const CAPTIONS_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of a picture or of captions that are read at a time.
+pub const SMALL_READ_BYTES: usize = 16 * 1024;
 
 // What is taken
 
@@ -110,7 +117,7 @@ pub const RATE_MAX: f64 = 60.5;
 /// Seconds of a track at most: a timestamp in the next year would fill it with copies of one picture.
 pub const TRACK_S: u32 = 24 * 3600;
 
-/// libx264's preset, unless configured otherwise.
+/// libx264's preset, where neither the job nor the configuration names one.
 pub const PRESET: &str = "veryfast";
 /// The highest rate over the length of the decoder's buffer, as a multiple of the rung's.
 pub const MAXRATE: f64 = 1.25;

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use bytes::Bytes;
 use tidegate_wire::job::{PosterWork, VideoStream};
 
 use crate::attempt::Attempt;
@@ -15,36 +16,56 @@ use crate::limits;
 use crate::progress::Total;
 use crate::small;
 
-/// Makes `poster.jpg`, `storyboard.jpg` and `storyboard.vtt`; the names.
+/// Makes `poster.jpg`, `storyboard.jpg` and `storyboard.vtt`; the names. What the file has no picture for is left out.
 pub(crate) async fn make(attempt: &Attempt, work: &PosterWork, source: &Path) -> Result<Vec<String>, Fault> {
     let can = ToneMapping(attempt.worker.tools.tone_mapping);
-    let picture = async |arguments, made: &str| {
-        let run = Run {
-            arguments,
-            outputs: vec!["picture".into()],
-            source,
-            total: Total::Time,
-            made: made.into(),
-            nice: limits::NICE_SOON,
-        };
-        let mut pictures = ffmpeg::run(attempt, run, |_, stream| small::read(stream)).await?;
-        Ok::<_, Fault>(pictures.pop().unwrap_or_default())
-    };
-    let mut poster = picture(poster(source, work, work.at_ms, can), "poster").await?;
-    if poster.is_empty() {
+    let mut names = Vec::new();
+    let mut poster =
+        picture_of(attempt, source, "poster", self::poster(source, work, work.at_ms, can)).await?;
+    if poster.is_none() {
         // The file is shorter than it says.
-        poster = picture(self::poster(source, work, 0, can), "poster").await?;
+        poster = picture_of(attempt, source, "poster", self::poster(source, work, 0, can)).await?;
     }
-    if poster.is_empty() {
-        return Err(Fault::permanent("decode_failed", "Not one picture of the file can be decoded."));
+    if let Some(poster) = poster {
+        attempt.store("poster.jpg", poster).await?;
+        names.push("poster.jpg".to_owned());
     }
-    attempt.store("poster.jpg", poster).await?;
     attempt.pulse.done(0.3);
     let tiles = Tiles::of(work);
-    let sprite = picture(storyboard(source, work, &tiles, can), "storyboard").await?;
-    attempt.store("storyboard.jpg", sprite).await?;
-    attempt.store("storyboard.vtt", tiles.cues(work).into()).await?;
-    Ok(["poster.jpg", "storyboard.jpg", "storyboard.vtt"].map(str::to_owned).to_vec())
+    let sprite = picture_of(attempt, source, "storyboard", storyboard(source, work, &tiles, can)).await?;
+    if let Some(sprite) = sprite {
+        attempt.store("storyboard.jpg", sprite).await?;
+        attempt.store("storyboard.vtt", tiles.cues(work).into()).await?;
+        names.extend(["storyboard.jpg", "storyboard.vtt"].map(str::to_owned));
+    }
+    Ok(names)
+}
+
+/// One picture; `None` where the file has none.
+async fn picture_of(
+    attempt: &Attempt,
+    source: &Path,
+    made: &str,
+    arguments: Vec<OsString>,
+) -> Result<Option<Bytes>, Fault> {
+    let run = Run {
+        arguments,
+        outputs: vec!["picture".into()],
+        source,
+        total: Total::Time,
+        made: made.into(),
+        nice: limits::NICE_SOON,
+    };
+    match ffmpeg::run(attempt, run, |_, stream| small::read(stream, limits::PICTURE_BYTES)).await {
+        Ok(pictures) => {
+            Ok(pictures.outputs.into_iter().flatten().next().filter(|picture| !picture.is_empty()))
+        }
+        Err(fault) if fault.is_of_the_file() => {
+            tracing::warn!(job = %attempt.claim.job, made, ?fault, "poster.left_out");
+            Ok(None)
+        }
+        Err(fault) => Err(fault),
+    }
 }
 
 /// Of some pictures from `at_ms` on the one that is most like the others: neither a flash nor a fade.

@@ -106,7 +106,9 @@ pub(crate) fn start(
     let mut child = command.spawn()?;
     let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
     let group = Group(pid);
-    // Set from outside, right after the start: before a byte of the file has been looked at in any case.
+    // Set from outside, right after the start. The child runs meanwhile, for as long as four system calls take, which
+    // it needs to load its libraries. What it has mapped until then counts; what binds it, it cannot lift. Nothing
+    // that must hold without exception rests on this: its privileges, its environment and its input are set before.
     restrict(pid, allowance)?;
     let missing = || io::Error::other("a pipe is missing");
     let stdout = child.stdout.take().ok_or_else(missing)?;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use prometheus::IntCounter;
 use tidegate_serve::Clock;
 use tidegate_wire::AssetId;
-use tidegate_wire::job::Source;
+use tidegate_wire::job::{Claim, Source, Work};
 
 use crate::api::Api;
 use crate::config::{ConfigError, WorkerConfig};
@@ -55,6 +55,14 @@ impl Sources {
         // Children run in directories of their own, so the path must hold everywhere.
         let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
         Ok(Self { store: config.store.as_ref().map(absolute), scratch: Arc::new(scratch), fetched_bytes })
+    }
+
+    /// Makes room for the source of a job, as it was promised to the origin, for as long as what is returned lives.
+    /// Where there is none, that is for the attempt to say.
+    pub(crate) fn reserve(&self, claim: &Claim) -> Option<impl Send + use<>> {
+        let asks = !matches!(claim.work, Work::Package(_));
+        let in_place = || self.stored(&claim.source).is_some_and(|files| files.len() == 1);
+        (asks && !in_place()).then(|| self.scratch.keep(claim.asset, claim.source.size_bytes).ok()).flatten()
     }
 
     /// The source of `asset`; fetched first, or waited for while another job fetches it.

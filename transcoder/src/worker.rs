@@ -1,7 +1,6 @@
 //! The worker: claims jobs while it has slots, and lets them go when it stops.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use prometheus::Registry;
 use tidegate_serve::admin::{self, Readiness};
@@ -17,9 +16,13 @@ use crate::api::Api;
 use crate::attempt;
 use crate::config::{ClaimMode, ConfigError, WorkerConfig};
 use crate::limits;
+use crate::litter::Own;
 use crate::metrics::Metrics;
 use crate::source::Sources;
 use crate::tools::{self, Tools, ToolsError};
+
+/// What the name of a worker's directory for sockets begins with.
+const SOCKETS: &str = "tg-";
 
 /// What all attempts of a worker share.
 #[derive(Debug)]
@@ -29,6 +32,8 @@ pub(crate) struct Shared {
     pub(crate) tools: Tools,
     pub(crate) metrics: Metrics,
     pub(crate) preset: String,
+    /// Below it are the sockets ffmpeg writes to.
+    pub(crate) sockets: Own,
 }
 
 /// Why a worker could not be put together.
@@ -67,7 +72,11 @@ impl Worker {
         let sources = Sources::new(&config, clock, metrics.fetched_bytes.clone())?;
         readiness.set_unready("origin", "it has not answered yet");
         let preset = config.preset.clone();
-        let shared = Arc::new(Shared { api, sources, tools, metrics, preset });
+        // Below the system's temporary directory: a socket's path has at most 107 bytes.
+        let (parent, prefix) = (std::env::temp_dir(), SOCKETS);
+        let sockets = Own::new(&parent, prefix)
+            .map_err(|error| ConfigError::Scratch(parent.clone(), error.to_string()))?;
+        let shared = Arc::new(Shared { api, sources, tools, metrics, preset, sockets });
         Ok(Self { shared, config, registry, readiness })
     }
 
@@ -108,8 +117,8 @@ impl Worker {
     }
 }
 
-/// Claims one job after the other, each when there is a slot for it. One question at a time: two could be promised
-/// the same free space.
+/// Claims one job after the other, each when there is a slot for it. One question at a time, and none before the last
+/// job's source has its place: two could be promised the same free space.
 async fn claims(worker: &Worker, tasks: &TaskTracker, shutdown: &CancellationToken) {
     let slots = Arc::new(Semaphore::new(worker.config.slots()));
     let shared = &worker.shared;
@@ -125,10 +134,11 @@ async fn claims(worker: &Worker, tasks: &TaskTracker, shutdown: &CancellationTok
                 worker.readiness.set_ready("origin");
                 let (shared, stopping) = (shared.clone(), shutdown.clone());
                 shared.metrics.running.inc();
+                let reserved = shared.sources.reserve(&claim);
                 tasks.spawn(async move {
                     attempt::run(shared.clone(), claim, stopping).await;
                     shared.metrics.running.dec();
-                    drop(slot);
+                    drop((reserved, slot));
                 });
             }
             Ok(None) => {
@@ -165,9 +175,9 @@ async fn claim(worker: &Worker, held: bool) -> Result<Option<Claim>, crate::api:
     let claim = shared.api.claim(&request).await?;
     if claim.is_some() {
         shared.metrics.claim_wait.observe(since.elapsed().as_secs_f64());
-    } else if request.wait_s > 0 && since.elapsed() < Duration::from_secs(1) {
+    } else if request.wait_s > 0 && since.elapsed() < limits::CLAIM_UNHELD {
         // An origin that answers at once that there is nothing does not hold questions; it is not to be flooded.
-        sleep(Duration::from_secs(1)).await;
+        sleep(limits::CLAIM_UNHELD).await;
     }
     Ok(claim)
 }

@@ -207,6 +207,29 @@ async fn a_source_is_fetched_once_over_as_many_connections_as_it_takes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn room_for_a_job_is_taken_before_the_next_one_is_asked_for() {
+    let dir = temporary();
+    let origin = Origin::start(dir.path()).await;
+    ffmpeg(dir.path(), &format!("-f lavfi -i testsrc2=s=640x360:r=30:d=2 {FAST} a.mp4"));
+    let source = dir.path().join("a.mp4");
+    let size = source.metadata().unwrap().len();
+    // It comes in pieces, so that the job is not over before the next claim.
+    origin.state.cut_after.store(usize::try_from(size / 20).unwrap(), Ordering::SeqCst);
+    let claim = origin.give(&source, Work::Probe);
+    let config = WorkerConfig { store: None, scratch_size: ByteSize(size * 3), ..origin.config() };
+    let _working = work(config).await;
+    let free = origin
+        .until("a second claim", |state| {
+            let claims = state.claims.lock().unwrap();
+            (claims.len() >= 2)
+                .then(|| claims.iter().map(|claim| claim.scratch_free_bytes).collect::<Vec<_>>())
+        })
+        .await;
+    assert_eq!(free[..2], [size * 3, size * 2]);
+    assert!(matches!(origin.ending(claim.job).await, Ending::Done { .. }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn pictures_that_are_garbage_fail_for_good() {
     let dir = temporary();
     let (origin, _working) = fleet(dir.path()).await;

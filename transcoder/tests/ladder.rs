@@ -352,6 +352,74 @@ async fn a_title_is_packaged_with_its_poster_storyboard_and_captions() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn captions_in_an_old_encoding_are_read_by_their_language_and_take_no_others_along() {
+    let dir = temporary();
+    let dir = dir.path();
+    let (origin, _working) = fleet(dir).await;
+    let cue = |text: &str| format!("1\n00:00:00,100 --> 00:00:00,900\n{text}\n");
+    std::fs::write(dir.join("old.srt"), cue("OLDOLD")).unwrap();
+    std::fs::write(dir.join("new.srt"), cue("Grüße")).unwrap();
+    let line = format!("{}\n", "x".repeat(99)).repeat(20);
+    let long = (0..2400).map(|n| {
+        let (s, ms) = (n / 1000, n % 1000);
+        format!("{n}\n00:00:0{s},{ms:03} --> 00:00:0{s},{ms:03}\n{line}\n")
+    });
+    std::fs::write(dir.join("long.srt"), long.collect::<String>()).unwrap();
+    let tags = "-metadata:s:s:0 language=rus -metadata:s:s:2 language=ger";
+    let inputs = "-f lavfi -i testsrc2=s=160x90:r=30:d=1 -i old.srt -i new.srt -i old.srt -i long.srt";
+    ffmpeg(dir, &format!("{inputs} -map 0 -map 1 -map 2 -map 3 -map 4 {FAST} -c:s srt {tags} utf8.mkv"));
+    let mut bytes = std::fs::read(dir.join("utf8.mkv")).unwrap();
+    let places: Vec<_> = (0..bytes.len() - 6).filter(|&at| bytes[at..].starts_with(b"OLDOLD")).collect();
+    assert_eq!(places.len(), 2);
+    // A word in CP1251; in German's CP1252 it is letters as well.
+    places.iter().for_each(|&at| bytes[at..at + 6].copy_from_slice(b"\xcf\xf0\xe8\xe2\xe5\xf2"));
+    let source = dir.join("old.mkv");
+    std::fs::write(&source, bytes).unwrap();
+    let streams = origin.probe(&source).await.subtitles;
+    let tracks: Vec<String> = (0..4).map(|n| format!("t{n}")).collect();
+    let captions = CaptionsWork { streams, tracks, start_us: 0 };
+    let Report::Stored { files } = origin.report(&source, Work::Captions(captions.clone())).await else {
+        panic!()
+    };
+    assert_eq!(files, ["t0.vtt", "t1.vtt", "t2.vtt"], "the one that is too long is left out");
+    for (name, text) in [("t0.vtt", "Привет"), ("t1.vtt", "Grüße"), ("t2.vtt", "Ïðèâåò")] {
+        let said = String::from_utf8(origin.file(name).to_vec()).unwrap();
+        assert!(said.contains(text), "{name}: {said}");
+    }
+    // A stream that is not there is no reason to give the video up.
+    let mut missing = captions.clone();
+    missing.streams[1].index = 99;
+    let Report::Stored { files } = origin.report(&source, Work::Captions(missing)).await else { panic!() };
+    assert_eq!(files, ["t0.vtt", "t2.vtt"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_video_without_a_picture_for_its_poster_is_not_given_up() {
+    let dir = temporary();
+    let dir = dir.path();
+    let (origin, _working) = fleet(dir).await;
+    ffmpeg(dir, &format!("-f lavfi -i testsrc2=s=320x180:r=30:d=2 {FAST} -movflags faststart a.mp4"));
+    let source = dir.join("a.mp4");
+    let video = origin.probe(&source).await.video.unwrap();
+    let mut bytes = std::fs::read(&source).unwrap();
+    let data = bytes.windows(4).position(|window| window == b"mdat").unwrap() + 4;
+    bytes[data..].fill(0x55);
+    let garbage = dir.join("garbage.mp4");
+    std::fs::write(&garbage, bytes).unwrap();
+    let poster = PosterWork {
+        video,
+        duration_ms: 2000,
+        at_ms: 1000,
+        size: (320, 180),
+        tile_every_ms: 1000,
+        tile_size: (160, 90),
+        tile_columns: 2,
+    };
+    let Report::Stored { files } = origin.report(&garbage, Work::Poster(poster)).await else { panic!() };
+    assert!(files.is_empty(), "{files:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn segments_are_encrypted_where_the_asset_wants_it() {
     let dir = temporary();
     let dir = dir.path();

@@ -6,13 +6,14 @@ use super::attributes::Tag;
 use crate::check::Track;
 use crate::rates::{Rates, micros, seconds, whole_seconds};
 
-/// The segments of a track, from its first to the last there is; `EVENT` while it grows.
+/// The segments of a track, from its first to the last there is. It is an `EVENT` also when it has ended: a playlist
+/// that players read while it grew must not change its type (RFC 8216 section 6.2.1).
 ///
 /// Numbers start at 0, so that the number of a segment in its track is its initialisation vector. The key comes behind
 /// the initialisation segment, which is not encrypted. Its URI is relative: below a grant it stays there.
 pub(crate) fn media(track: &Track<'_>, encrypted: bool) -> String {
     let mut out = head(Rates::of(track).target_duration);
-    out.push_str(if track.whole { "#EXT-X-PLAYLIST-TYPE:VOD\n" } else { "#EXT-X-PLAYLIST-TYPE:EVENT\n" });
+    out.push_str("#EXT-X-PLAYLIST-TYPE:EVENT\n");
     out.push_str("#EXT-X-INDEPENDENT-SEGMENTS\n");
     map(track, &mut out);
     if encrypted {

@@ -35,7 +35,7 @@ pub(crate) fn colours(video: &VideoStream) -> [&'static str; 2] {
     ["-colorspace", if large { "bt709" } else { "smpte170m" }]
 }
 
-/// Encodes the rungs of a chunk. Each goes to the socket `unix:TRACK` in the working directory.
+/// Encodes the rungs of a chunk, with the worker's `preset` where the job names none. Each goes to the socket `unix:TRACK` in the working directory.
 pub(crate) fn rendition(
     source: &Path,
     seek: SeekUs,
@@ -43,6 +43,7 @@ pub(crate) fn rendition(
     preset: &str,
     can: ToneMapping,
 ) -> Vec<OsString> {
+    let preset = work.preset.as_deref().unwrap_or(preset);
     let mut arguments = open(source, seek, &colours(&work.video));
     let mut add = |words: &[&str]| arguments.extend(words.iter().map(Into::into));
     add(&["-filter_complex", &filter::ladder(work, seek, can)]);
@@ -164,6 +165,7 @@ mod tests {
             gop_frames: 60,
             segment_gops: 2,
             rungs: vec![rung("v360", 640, 360, 800_000), rung("v720", 1280, 720, 2_400_000)],
+            preset: None,
             encryption: None,
         }
     }
@@ -197,6 +199,13 @@ mod tests {
         // A day of frames, where nobody counted them.
         assert!(said.contains("-frames:v 2589410 ") && !said.contains("-ss "), "{said}");
         assert!(said.contains("-preset fast"), "{said}");
+    }
+
+    #[test]
+    fn chunks_of_one_job_are_made_with_its_preset_whatever_the_worker_s_own_is() {
+        let work = RenditionWork { preset: Some("slow".into()), ..work() };
+        let said = text(&rendition(Path::new("/s"), None, &work, "ultrafast", ToneMapping(true)));
+        assert!(said.contains("-preset slow ") && !said.contains("ultrafast"), "{said}");
     }
 
     #[test]

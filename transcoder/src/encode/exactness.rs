@@ -33,6 +33,7 @@ fn work(video: &VideoStream, first_frame: u64, frames: Option<u64>) -> Rendition
         gop_frames,
         segment_gops: 2,
         rungs: vec![rung],
+        preset: None,
         encryption: None,
     }
 }

@@ -131,6 +131,7 @@ mod tests {
             gop_frames: 60,
             segment_gops: 2,
             rungs,
+            preset: None,
             encryption: None,
         }
     }

@@ -106,5 +106,5 @@ async fn encode(attempt: &Attempt, run: Run<'_>, plans: Vec<Plan>) -> Result<Vec
         track::sink(attempt, plans[number].clone(), stores, stream)
     };
     let parts = ffmpeg::run(attempt, run, sink).await?;
-    Ok(parts.into_iter().flatten().collect())
+    Ok(parts.outputs.into_iter().flatten().collect())
 }

@@ -1,7 +1,7 @@
 //! The scratch directory: whole and half fetched sources, within a limit, the longest unused going first.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,6 +13,7 @@ use tokio::sync::OwnedMutexGuard;
 use crate::config::ConfigError;
 use crate::failure::Fault;
 use crate::limits;
+use crate::litter;
 
 use super::fetch::Fetched;
 
@@ -67,7 +68,11 @@ impl Drop for Kept {
 impl Scratch {
     /// Takes the directory over; what another worker has left there is removed.
     pub(super) fn new(directory: Option<&Path>, limit_bytes: u64, clock: Clock) -> Result<Self, ConfigError> {
-        let temporary = directory.is_none().then(|| temporary(&std::env::temp_dir())).transpose()?;
+        let made = |parent: &Path| {
+            let unusable = |error: std::io::Error| ConfigError::Scratch(parent.to_owned(), error.to_string());
+            litter::temporary(parent, PREFIX).map_err(unusable)
+        };
+        let temporary = directory.is_none().then(|| made(&std::env::temp_dir())).transpose()?;
         let directory = directory.or(temporary.as_ref().map(TempDir::path)).unwrap_or(Path::new("."));
         let unusable = |why: String| ConfigError::Scratch(directory.to_owned(), why);
         let lock = own(directory).map_err(unusable)?;
@@ -111,10 +116,8 @@ impl Scratch {
     fn make_room(&self, entries: &mut HashMap<AssetId, Entry>, size_bytes: u64) -> Result<(), Fault> {
         loop {
             let taken: u64 = entries.values().map(|entry| entry.size_bytes).sum();
-            // What is being fetched has been promised its bytes but has not taken them all from the disk yet; it is
-            // the same order of magnitude as the reserve only for small sources, so it is counted in full.
             let fits = taken.saturating_add(size_bytes) <= self.limit_bytes;
-            if fits && self.disk_bytes() >= size_bytes {
+            if fits && self.unpromised_bytes(entries) >= size_bytes {
                 return Ok(());
             }
             let idle = entries.iter().filter(|(_, entry)| entry.users == 0);
@@ -169,8 +172,15 @@ impl Scratch {
         let entries = self.entries();
         let used: u64 = entries.values().filter(|entry| entry.users > 0).map(|entry| entry.size_bytes).sum();
         let idle: u64 = entries.values().filter(|entry| entry.users == 0).map(|entry| entry.size_bytes).sum();
-        drop(entries);
-        self.limit_bytes.saturating_sub(used).min(self.disk_bytes().saturating_add(idle))
+        let unpromised = self.unpromised_bytes(&entries);
+        self.limit_bytes.saturating_sub(used).min(unpromised.saturating_add(idle))
+    }
+
+    /// Free on the disk, less what sources will yet take of it that have their place already.
+    fn unpromised_bytes(&self, entries: &HashMap<AssetId, Entry>) -> u64 {
+        let there = |asset| fs::metadata(self.path(asset)).map_or(0, |file| file.len());
+        let missing = entries.iter().map(|(asset, entry)| entry.size_bytes.saturating_sub(there(*asset)));
+        self.disk_bytes().saturating_sub(missing.sum())
     }
 
     /// Sources that are whole.
@@ -194,30 +204,12 @@ impl Scratch {
 /// The name temporary scratch directories begin with.
 const PREFIX: &str = "tidegate-scratch-";
 
-/// A new directory below `parent`. Those whose workers were killed are removed: they may hold a disk's worth.
-fn temporary(parent: &Path) -> Result<TempDir, ConfigError> {
-    for left in fs::read_dir(parent).into_iter().flatten().flatten() {
-        let ours = left.file_name().to_string_lossy().starts_with(PREFIX);
-        let lock = ours.then(|| File::open(left.path().join(LOCK)).ok()).flatten();
-        if lock.is_some_and(|lock| lock.try_lock().is_ok()) {
-            let _ = fs::remove_dir_all(left.path());
-        }
-    }
-    let unusable = |error: std::io::Error| ConfigError::Scratch(parent.to_owned(), error.to_string());
-    tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent).map_err(unusable)
-}
-
-/// What a worker locks in its directory.
-const LOCK: &str = "worker.lock";
-
 /// Makes `directory`, locks it, and empties it of sources.
 fn own(directory: &Path) -> Result<File, String> {
     let said = |error: std::io::Error| error.to_string();
     fs::create_dir_all(directory).map_err(said)?;
-    let mut options = OpenOptions::new();
-    let lock = options.create(true).write(true).truncate(false).open(directory.join(LOCK));
-    let lock = lock.map_err(said)?;
-    lock.try_lock().map_err(|_| "another worker uses it; each needs its own".to_owned())?;
+    let lock = litter::lock(directory).map_err(said)?;
+    let lock = lock.ok_or_else(|| "another worker uses it; each needs its own".to_owned())?;
     for file in fs::read_dir(directory).map_err(said)?.flatten() {
         if file.path().extension().is_some_and(|extension| extension == "source") {
             fs::remove_file(file.path()).map_err(said)?;
@@ -270,15 +262,15 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_worker_left_behind_is_removed_and_what_a_living_one_has_is_not() {
-        let parent = tempfile::tempdir().unwrap();
-        let living = temporary(parent.path()).unwrap();
-        let lock = own(living.path()).unwrap();
-        let killed = temporary(parent.path()).unwrap().keep();
-        drop(own(&killed).unwrap());
-        let _new = temporary(parent.path()).unwrap();
-        assert!(living.path().exists() && !killed.exists());
-        drop(lock);
+    fn space_that_was_promised_is_not_free_before_it_is_taken() {
+        let (scratch, _) = scratch(u64::MAX);
+        let free = scratch.free_bytes();
+        let size = free / 2;
+        let kept = scratch.keep(AssetId::generate(1, [0; 10]), size).unwrap();
+        // Others write to this disk as well.
+        assert!(scratch.free_bytes() <= free - size / 2, "{size} of {free} were promised");
+        assert!(scratch.keep(AssetId::generate(2, [0; 10]), size / 4 * 7).is_err());
+        drop(kept);
     }
 
     #[test]

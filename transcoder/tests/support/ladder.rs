@@ -33,6 +33,7 @@ pub fn chunk(video: &VideoStream, chunk: u32, segments: u64, last: bool, rungs: 
         gop_frames: gop_frames(video),
         segment_gops: 2,
         rungs,
+        preset: None,
         encryption: None,
     }
 }

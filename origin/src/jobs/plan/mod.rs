@@ -238,11 +238,13 @@ impl Maker<'_> {
     }
 
     /// Where everything ends, in frames: pictures and sound have one end, whichever of them the source has more of.
+    /// `None` where it is not said, or cannot be believed: nobody wants a day of the last picture.
     fn end_frames(&self) -> Option<u64> {
         let rate = self.info.video.as_ref()?.frame_rate;
         let (num, den) = (u128::from(rate.num.get()), u128::from(rate.den.get()) * 1000);
-        let frames = (u128::from(self.info.duration_ms) * num + den / 2) / den;
-        (self.info.duration_ms > 0).then_some(u64::try_from(frames).unwrap_or(u64::MAX).max(1))
+        let frames = (u128::from(self.duration_ms) * num + den / 2) / den;
+        let is_known = (1..limits::LONGEST_SOURCE_MS).contains(&self.duration_ms);
+        is_known.then_some(u64::try_from(frames).unwrap_or(u64::MAX).max(1))
     }
 
     /// The same in microseconds.

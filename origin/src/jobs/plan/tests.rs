@@ -93,7 +93,9 @@ fn pictures_and_sound_are_planned_to_one_end_on_the_grid_of_frames() {
     ] {
         let mut video = video(640, 360);
         video.frame_rate = rate(num, den);
-        let plan = plan(&source(Some(video), vec![audio(2)], duration_ms), 1000, &Ladder::default()).unwrap();
+        let plan =
+            plan(&source(Some(video), vec![audio(2)], duration_ms), 1000, &Ladder::default(), "veryfast")
+                .unwrap();
         let ends = plan.jobs.iter().filter_map(|job| match &job.work {
             Work::Rendition(work) => Some(work.first_frame + work.frames.unwrap()),
             _ => None,
@@ -105,10 +107,10 @@ fn pictures_and_sound_are_planned_to_one_end_on_the_grid_of_frames() {
         });
         assert_eq!(sound, Some(end_us), "{duration_ms} ms");
     }
-    let sound = plan(&source(None, vec![audio(2)], 5000), 1, &Ladder::default()).unwrap();
+    let sound = plan(&source(None, vec![audio(2)], 5000), 1, &Ladder::default(), "veryfast").unwrap();
     let Work::Audio(sound) = &sound.jobs[0].work else { panic!() };
     assert_eq!(sound.end_us, None, "sound alone ends where it ends");
-    let unknown = plan(&source(Some(video(640, 360)), vec![], 0), 1, &Ladder::default()).unwrap();
+    let unknown = plan(&source(Some(video(640, 360)), vec![], 0), 1, &Ladder::default(), "veryfast").unwrap();
     let Work::Rendition(unknown) = &unknown.jobs[0].work else { panic!() };
     assert_eq!(unknown.frames, None);
 }
