@@ -56,7 +56,11 @@ impl Cinema {
 
     /// Uploads a film as whoever has this token; returns its id.
     fn upload(&self, token: &str, seconds: u32, encrypted: bool) -> String {
-        let bytes = std::fs::read(video::film(seconds)).unwrap();
+        self.upload_file(token, &video::film(seconds), encrypted)
+    }
+
+    fn upload_file(&self, token: &str, file: &Path, encrypted: bool) -> String {
+        let bytes = std::fs::read(file).unwrap();
         let client = tus::Tus::new(self.origin.addr, token.to_owned());
         let pairs = [("filename", "film.mp4"), ("filetype", "video/mp4"), ("encrypt", "aes-128")];
         let said = pairs.iter().take(if encrypted { 3 } else { 2 });
@@ -153,6 +157,34 @@ fn other_peoples_players_and_the_watch_page_play_a_ready_video_through_an_edge()
         plays(&last_line(&script("players.mjs", wish).run()));
     }
     page_is_whole(&cinema, &paths);
+}
+
+#[test]
+fn a_video_plays_to_its_end_whether_its_sound_or_its_pictures_end_first() {
+    let cinema = Cinema::open().with_worker();
+    let token = cinema.scene.token();
+    let picture = "testsrc2=size=320x180:rate=30";
+    let quiet =
+        ["-f", "lavfi", "-i", &format!("{picture}:duration=13"), "-f", "lavfi", "-i", "sine=duration=5"];
+    let song =
+        ["-f", "lavfi", "-i", &format!("{picture}:duration=0.03"), "-f", "lavfi", "-i", "sine=duration=13"];
+    for (name, inputs) in [("quiet.mp4", quiet), ("song.mp4", song)] {
+        let file = cinema.scene.folder().join(name);
+        let recipe = Recipe::new("ffmpeg").args(["-hide_banner", "-loglevel", "error", "-y"]).args(inputs);
+        let _ = recipe.args(["-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac"]).args([&file]).run();
+        let id = cinema.upload_file(&token, &file, false);
+        let _ = cinema.ready(&id, &token);
+        let paths = cinema.grant(&id, &token);
+        for (player, manifest) in
+            [("hls.js", "hls"), ("shaka", "hls"), ("shaka", "dash"), ("dash.js", "dash")]
+        {
+            let manifest = cinema.at_edge(&paths["playback"][manifest]);
+            let wish = json!({ "player": player, "manifest": manifest, "deeds": ["end"] });
+            let end = &last_line(&script("players.mjs", wish).run())["end"];
+            assert_eq!(end["how"], "so", "{name} in {player}: {end}");
+            assert!((number(&end["played_s"]) - 13.0).abs() < 0.3, "{name} in {player}: {end}");
+        }
+    }
 }
 
 fn plays(said: &Value) {
