@@ -61,8 +61,10 @@ fn a_newcomer_uploads_a_video_over_a_crash_and_watches_it_from_an_edge() {
     let watch = Request::get(&api.grant(&finished.id, 60.0).watch);
     let source = eventually("a watch page that names an edge", limits::START, || {
         let page = watch.send(server).expect(200).text();
-        let source = page.split("src=\"").nth(1)?.split('"').next()?.to_owned();
-        source.starts_with("http://").then_some(source)
+        let mut addresses = page.split("src=\"").skip(1).filter_map(|rest| rest.split('"').next());
+        addresses
+            .find(|address| address.starts_with("http://") && address.ends_with("/source"))
+            .map(str::to_owned)
     });
     let (edge, source) =
         source.trim_start_matches("http://").split_at(source.find("/g/").unwrap() - "http://".len());

@@ -70,7 +70,13 @@ const play = (page, loop = false) =>
     const it = document.querySelector("video");
     it.muted = true;
     it.loop = loop;
-    return it.play();
+    // A page that is just taking the stream over lets go of the press: a viewer presses again.
+    const press = () =>
+      it.play().catch((error) => {
+        if (error.name !== "AbortError") throw error;
+        return new Promise((again) => setTimeout(again, 100)).then(press);
+      });
+    return press();
   }, loop);
 
 const DEEDS = {
