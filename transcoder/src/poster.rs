@@ -82,8 +82,11 @@ fn storyboard(source: &Path, work: &PosterWork, tiles: &Tiles, can: ToneMapping)
         detail.extend(["-skip_frame", "nokey"]);
     }
     let filter = format!(
-        "settb=1/1000000,setpts=PTS-({}),fps=1000/{}:start_time=0:round=near,{},tile={}x{}",
+        "settb=1/1000000,setpts=PTS-({}),tpad=stop_mode=clone:stop_duration={}ms,\
+         fps=1000/{}:start_time=0:round=near,{},tile={}x{}",
         work.video.start_us,
+        // The last picture fills its tile, also where it is the only one and shorter than half of that.
+        tiles.every_ms,
         tiles.every_ms,
         picture(&work.video, work.tile_size, can),
         tiles.columns,
