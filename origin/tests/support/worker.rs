@@ -223,7 +223,7 @@ pub fn tracks(claim: &Claim) -> Vec<String> {
 fn segments(claim: &Claim, duration_ms: u64) -> u64 {
     let all = duration_ms.div_ceil(4000);
     match &claim.work {
-        Work::Rendition(work) => work.frames.map_or(all - work.first_segment, |frames| frames / 120),
+        Work::Rendition(work) => work.frames.map_or(all - work.first_segment, |frames| frames.div_ceil(120)),
         _ => all,
     }
 }
