@@ -4,6 +4,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -18,6 +19,13 @@ use tidegate_testkit::{Backing, Process, Scene, limits, ports, tus, video};
 const SECONDS: u32 = 24;
 /// What the lowest rung and its sound need, and half of it again, but not what the next rung needs.
 const NARROW_KBPS: u32 = 1450;
+
+/// One browser at a time: what a player chooses depends on how fast it is served.
+static SCREEN: Mutex<()> = Mutex::new(());
+
+fn screen() -> MutexGuard<'static, ()> {
+    SCREEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Everything a viewer needs: an origin, an edge, and a worker when it is wanted.
 struct Cinema {
@@ -139,6 +147,7 @@ fn sign_up(origin: SocketAddr, name: &str, password: &str) -> String {
 
 #[test]
 fn other_peoples_players_and_the_watch_page_play_a_ready_video_through_an_edge() {
+    let _screen = screen();
     let cinema = Cinema::open().with_worker();
     let token = cinema.scene.token();
     let id = cinema.upload(&token, SECONDS, false);
@@ -161,6 +170,7 @@ fn other_peoples_players_and_the_watch_page_play_a_ready_video_through_an_edge()
 
 #[test]
 fn a_video_plays_to_its_end_whether_its_sound_or_its_pictures_end_first() {
+    let _screen = screen();
     let cinema = Cinema::open().with_worker();
     let token = cinema.scene.token();
     let picture = "testsrc2=size=320x180:rate=30";
@@ -242,6 +252,7 @@ fn asks_nobody_else(seen: &Value, cinema: &Cinema) {
 
 #[test]
 fn the_page_plays_the_file_then_takes_over_the_stream_without_disturbing_who_watches() {
+    let _screen = screen();
     let mut cinema = Cinema::open();
     let token = cinema.scene.token();
     let id = cinema.upload(&token, SECONDS, false);
@@ -270,6 +281,7 @@ fn the_page_plays_the_file_then_takes_over_the_stream_without_disturbing_who_wat
 
 #[test]
 fn an_encrypted_video_plays_with_permission_and_not_without() {
+    let _screen = screen();
     let cinema = Cinema::open().with_worker();
     let origin = cinema.origin.addr;
     let (password, short) = ("a long enough password", 8);

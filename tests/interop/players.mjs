@@ -87,10 +87,12 @@ function setUp({ kind, manifest, patience }) {
   };
   // Small buffers, so that a change of the link is felt at once.
   const AHEAD_S = 8;
+  // What the link is taken for at first, so that the best rung plays before it is throttled, however busy the machine.
+  const FAST_KBPS = 50_000;
 
   const kinds = {
     "hls.js"() {
-      const hls = new Hls({ maxBufferLength: AHEAD_S, maxMaxBufferLength: AHEAD_S, enableWorker: true });
+      const hls = new Hls({ maxBufferLength: AHEAD_S, maxMaxBufferLength: AHEAD_S, enableWorker: true, startLevel: -1, abrEwmaDefaultEstimate: FAST_KBPS * 1000 });
       hls.on(Hls.Events.ERROR, (_, data) => note(data.fatal, `${data.details}`));
       hls.loadSource(manifest);
       hls.attachMedia(video);
@@ -107,7 +109,7 @@ function setUp({ kind, manifest, patience }) {
       it.addEventListener("error", ({ detail }) => note(detail.severity === 2, `${detail.code} ${detail.data?.[1] ?? ""}`));
       const ready = it.attach(video).then(() => {
         it.setVideoContainer(document.querySelector("#box"));
-        it.configure({ streaming: { bufferingGoal: AHEAD_S }, abr: { switchInterval: 2 } });
+        it.configure({ streaming: { bufferingGoal: AHEAD_S }, abr: { switchInterval: 2, defaultBandwidthEstimate: FAST_KBPS * 1000 } });
         return it.load(manifest);
       });
       ready.catch((error) => note(true, `${error.code} ${error.data?.[1] ?? ""}`));
@@ -118,7 +120,7 @@ function setUp({ kind, manifest, patience }) {
     },
     "dash.js"() {
       const it = dashjs.MediaPlayer().create();
-      it.updateSettings({ streaming: { buffer: { bufferTimeDefault: AHEAD_S, bufferTimeAtTopQuality: AHEAD_S, bufferTimeAtTopQualityLongForm: AHEAD_S }, text: { defaultEnabled: false } } });
+      it.updateSettings({ streaming: { buffer: { bufferTimeDefault: AHEAD_S, bufferTimeAtTopQuality: AHEAD_S, bufferTimeAtTopQualityLongForm: AHEAD_S }, abr: { initialBitrate: { video: FAST_KBPS } }, text: { defaultEnabled: false } } });
       it.on("error", ({ error }) => note(true, `${error?.code ?? ""} ${error?.message ?? error}`));
       it.initialize(video, manifest, false);
       return {
