@@ -6,24 +6,10 @@
 // `minutes`, made at `grants` with `token`, until that is over.
 // Prints one line of JSON.
 
-import { chromium } from "playwright-core";
+import { WAIT_MS, launch } from "./browser.mjs";
 
 const wish = JSON.parse(process.argv[2]);
-const WAIT_MS = 60_000;
-
-const browser = await chromium.launch({
-  executablePath: wish.chromium,
-  args: [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--autoplay-policy=no-user-gesture-required",
-  ],
-});
+const browser = await launch(wish.chromium);
 
 try {
   const context = await browser.newContext();
@@ -32,7 +18,10 @@ try {
   const requests = [];
   page.on("response", async (response) => {
     if (!response.url().includes("/media/")) return;
-    const range = (await response.request().allHeaders()).range ?? null;
+    // An answer that comes while the browser is being closed has no more to tell.
+    const headers = await response.request().allHeaders().catch(() => null);
+    if (headers === null) return;
+    const range = headers.range ?? null;
     requests.push({ url: response.url(), status: response.status(), range });
   });
 
