@@ -128,10 +128,11 @@ pub struct OriginConfig {
     /// of a box of 16 to 9, upright for upright video, that the picture fits into; nothing is scaled up.
     #[arg(long, env = "TIDEGATE_LADDER", value_name = "LADDER", default_value = Ladder::DEFAULT)]
     pub ladder: Ladder,
-    /// libx264's preset that videos are encoded with, from `ultrafast` to `veryslow`: how much time is given for fewer
-    /// bits. It is the same for every worker, so that what they make fits together.
-    #[arg(long, env = "TIDEGATE_PRESET", value_name = "PRESET", default_value = limits::PRESET, value_parser = PRESETS)]
-    pub preset: String,
+    /// libx264's preset that every rung is encoded with, from `ultrafast` to `veryslow`: how much time is given for fewer
+    /// bits. It is the same for every worker, so that what they make fits together. [default: veryfast, and superfast
+    /// above 480 lines]
+    #[arg(long, env = "TIDEGATE_PRESET", value_name = "PRESET", value_parser = PRESETS)]
+    pub preset: Option<String>,
     /// Seconds after which a worker that has not been heard of has lost its job.
     #[arg(long, env = "TIDEGATE_JOB_LEASE", value_name = "SECONDS", default_value_t = limits::JOB_LEASE_S, value_parser = clap::value_parser!(u32).range(2..=3600))]
     pub job_lease: u32,
@@ -181,7 +182,7 @@ impl OriginConfig {
             max_upload: ByteSize(limits::MAX_UPLOAD_BYTES),
             upload_expiry_days: limits::UPLOAD_EXPIRY_DAYS,
             ladder: Ladder::default(),
-            preset: limits::PRESET.to_owned(),
+            preset: None,
             job_lease: limits::JOB_LEASE_S,
             public_url: None,
             trusted_proxies: Vec::new(),

@@ -227,8 +227,12 @@ pub const READINESS_EVERY: Duration = Duration::from_secs(5);
 
 /// Rungs of a ladder.
 pub const LADDER_RUNGS: usize = 12;
-/// libx264's preset, unless configured otherwise.
+/// libx264's preset of rungs of up to [`LINES_TO_HURRY`], unless configured otherwise.
 pub const PRESET: &str = "veryfast";
+/// The preset of those above.
+pub const PRESET_ABOVE: &str = "superfast";
+/// Lines above which a rung is encoded faster.
+pub const LINES_TO_HURRY: u32 = 480;
 /// The least a rung may cost, in bits a second, however small the picture.
 pub const LOWEST_BITRATE_BPS: u32 = 100_000;
 /// What stereo costs, in bits a second; one channel costs half.

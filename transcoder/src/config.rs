@@ -107,9 +107,6 @@ pub struct WorkerConfig {
     /// The ffprobe to run [default: the one in PATH]
     #[arg(long, env = "TIDEGATE_FFPROBE", value_name = "FILE")]
     pub ffprobe: Option<PathBuf>,
-    /// libx264's preset for jobs that name none: how much time is given for fewer bits
-    #[arg(long, env = "TIDEGATE_PRESET", value_name = "NAME", default_value = limits::PRESET)]
-    pub preset: String,
     /// The worker's name in logs and lists [default: HOST-PID]
     #[arg(long, env = "TIDEGATE_WORKER_NAME", value_name = "NAME")]
     pub name: Option<String>,
@@ -129,7 +126,6 @@ impl WorkerConfig {
             store: None,
             ffmpeg: None,
             ffprobe: None,
-            preset: limits::PRESET.into(),
             name: None,
         }
     }

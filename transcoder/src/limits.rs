@@ -117,8 +117,6 @@ pub const RATE_MAX: f64 = 60.5;
 /// Seconds of a track at most: a timestamp in the next year would fill it with copies of one picture.
 pub const TRACK_S: u32 = 24 * 3600;
 
-/// libx264's preset, where neither the job nor the configuration names one.
-pub const PRESET: &str = "veryfast";
 /// The highest rate over the length of the decoder's buffer, as a multiple of the rung's.
 pub const MAXRATE: f64 = 1.25;
 /// The decoder's buffer, in seconds of the rung's rate.

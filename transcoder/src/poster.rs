@@ -78,9 +78,9 @@ fn poster(source: &Path, work: &PosterWork, at_ms: u64, can: ToneMapping) -> Vec
 
 fn storyboard(source: &Path, work: &PosterWork, tiles: &Tiles, can: ToneMapping) -> Vec<OsString> {
     let mut detail = command::colours(&work.video).to_vec();
-    if work.duration_ms > limits::STORYBOARD_ALL_FRAMES_MS {
-        detail.extend(["-skip_frame", "nokey"]);
-    }
+    // A tile is a few pixels: frames that others do not need may be missing, and edges of blocks may show.
+    let skipped = if work.duration_ms > limits::STORYBOARD_ALL_FRAMES_MS { "nokey" } else { "noref" };
+    detail.extend(["-skip_frame", skipped, "-skip_loop_filter", "all"]);
     let filter = format!(
         "settb=1/1000000,setpts=PTS-({}),tpad=stop_mode=clone:stop_duration={}ms,\
          fps=1000/{}:start_time=0:round=near,{},tile={}x{}",

@@ -31,7 +31,6 @@ pub(crate) struct Shared {
     pub(crate) sources: Sources,
     pub(crate) tools: Tools,
     pub(crate) metrics: Metrics,
-    pub(crate) preset: String,
     /// Below it are the sockets ffmpeg writes to.
     pub(crate) sockets: Own,
 }
@@ -71,12 +70,11 @@ impl Worker {
         let api = Api::new(&config.origin, config.fleet_key()?.as_deref(), entropy)?;
         let sources = Sources::new(&config, clock, metrics.fetched_bytes.clone())?;
         readiness.set_unready("origin", "it has not answered yet");
-        let preset = config.preset.clone();
         // Below the system's temporary directory: a socket's path has at most 107 bytes.
         let (parent, prefix) = (std::env::temp_dir(), SOCKETS);
         let sockets = Own::new(&parent, prefix)
             .map_err(|error| ConfigError::Scratch(parent.clone(), error.to_string()))?;
-        let shared = Arc::new(Shared { api, sources, tools, metrics, preset, sockets });
+        let shared = Arc::new(Shared { api, sources, tools, metrics, sockets });
         Ok(Self { shared, config, registry, readiness })
     }
 

@@ -233,10 +233,6 @@ pub struct RenditionWork {
     pub segment_gops: u32,
     /// What to make, one track for each.
     pub rungs: Vec<Rung>,
-    /// The encoder's preset, the same for every chunk: parts that different workers make have one set of decoder
-    /// parameters. `None` leaves it to the worker.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub preset: Option<String>,
     /// Encrypts the segments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encryption: Option<Encryption>,
@@ -253,6 +249,9 @@ pub struct Rung {
     pub height: u32,
     /// What it may cost on average, in bits a second.
     pub bitrate_bps: u32,
+    /// The encoder's preset, the same for every chunk: parts that different workers make have one set of decoder
+    /// parameters.
+    pub preset: String,
 }
 
 /// One audio track, encoded whole.

@@ -168,7 +168,7 @@ fn announce(app: &App, revision: &Revision, before: (RevisionState, Option<u64>)
 
 async fn plan_for(app: &App, job: &Job, info: &SourceInfo) -> Result<Option<Plan>, JobError> {
     let asset = assets::get(&app.catalog, job.revision.asset).await?.ok_or(Code::JobTakenOver)?;
-    Ok(plan(info, asset.size_bytes, &app.config.ladder, &app.config.preset))
+    Ok(plan(info, asset.size_bytes, &app.config.ladder, app.config.preset.as_deref()))
 }
 
 fn nothing_to_play() -> Failure {

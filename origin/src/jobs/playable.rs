@@ -63,7 +63,13 @@ mod tests {
     }
 
     fn outline(rungs: &[&str], audio: &[&str], chunks: u32) -> Outline {
-        let rung = |track: &&str| Rung { track: (*track).to_owned(), width: 2, height: 2, bitrate_bps: 1 };
+        let rung = |track: &&str| Rung {
+            track: (*track).to_owned(),
+            width: 2,
+            height: 2,
+            bitrate_bps: 1,
+            preset: String::new(),
+        };
         Outline {
             rungs: rungs.iter().map(rung).collect(),
             audio: audio.iter().map(|track| (*track).to_owned()).collect(),

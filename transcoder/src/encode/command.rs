@@ -35,22 +35,20 @@ pub(crate) fn colours(video: &VideoStream) -> [&'static str; 2] {
     ["-colorspace", if large { "bt709" } else { "smpte170m" }]
 }
 
-/// Encodes the rungs of a chunk, with the worker's `preset` where the job names none. Each goes to the socket `unix:TRACK` in the working directory.
+/// Encodes the rungs of a chunk. Each goes to the socket `unix:TRACK` in the working directory.
 pub(crate) fn rendition(
     source: &Path,
     seek: SeekUs,
     work: &RenditionWork,
-    preset: &str,
     can: ToneMapping,
 ) -> Vec<OsString> {
-    let preset = work.preset.as_deref().unwrap_or(preset);
     let mut arguments = open(source, seek, &colours(&work.video));
     let mut add = |words: &[&str]| arguments.extend(words.iter().map(Into::into));
     add(&["-filter_complex", &filter::ladder(work, seek, can)]);
     for rung in &work.rungs {
         add(&["-map", &format!("[{}]", rung.track), "-fps_mode", "passthrough"]);
         add(&["-frames:v", &frames(work).to_string()]);
-        rung_options(&mut add, rung, work, preset);
+        rung_options(&mut add, rung, work);
         let timescale = work.video.frame_rate.num.to_string();
         add(&[
             "-video_track_timescale",
@@ -70,13 +68,13 @@ fn frames(work: &RenditionWork) -> u64 {
     work.frames.unwrap_or_else(|| most.saturating_sub(work.first_frame).max(1))
 }
 
-fn rung_options(add: &mut impl FnMut(&[&str]), rung: &Rung, work: &RenditionWork, preset: &str) {
+fn rung_options(add: &mut impl FnMut(&[&str]), rung: &Rung, work: &RenditionWork) {
     let gop = work.gop_frames.to_string();
     // 3.1 and below is what main profile is for: the oldest of phones.
     let profile = if rung.width.min(rung.height) <= 360 { "main" } else { "high" };
     let rate = f64::from(rung.bitrate_bps);
     let (maxrate, buffer) = (rate * limits::MAXRATE, rate * limits::BUFFER_S);
-    add(&["-c:v", "libx264", "-preset", preset, "-profile:v", profile, "-pix_fmt", "yuv420p"]);
+    add(&["-c:v", "libx264", "-preset", &rung.preset, "-profile:v", profile, "-pix_fmt", "yuv420p"]);
     add(&["-g", &gop, "-keyint_min", &gop, "-sc_threshold", "0", "-flags:v", "+cgop+bitexact"]);
     add(&["-b:v", &rung.bitrate_bps.to_string(), "-maxrate", &format!("{maxrate:.0}")]);
     add(&["-bufsize", &format!("{buffer:.0}")]);
@@ -144,6 +142,7 @@ mod tests {
             width,
             height,
             bitrate_bps,
+            preset: if height > 480 { "superfast" } else { "veryfast" }.into(),
         };
         RenditionWork {
             video: VideoStream {
@@ -165,15 +164,13 @@ mod tests {
             gop_frames: 60,
             segment_gops: 2,
             rungs: vec![rung("v360", 640, 360, 800_000), rung("v720", 1280, 720, 2_400_000)],
-            preset: None,
             encryption: None,
         }
     }
 
     #[test]
     fn a_chunk_is_read_from_before_its_first_frame_and_ends_after_its_last() {
-        let said =
-            text(&rendition(Path::new("/s"), Some(22_024_000), &work(), "veryfast", ToneMapping(true)));
+        let said = text(&rendition(Path::new("/s"), Some(22_024_000), &work(), ToneMapping(true)));
         for words in [
             "-nostdin ",
             "-copyts -noaccurate_seek -seek_timestamp 1 -ss 22024000us ",
@@ -182,7 +179,7 @@ mod tests {
             "-colorspace bt709 -protocol",
             "-map [v360] -fps_mode passthrough -frames:v 720 -c:v libx264 -preset veryfast -profile:v main ",
             "-g 60 -keyint_min 60 -sc_threshold 0 -flags:v +cgop+bitexact -b:v 800000 -maxrate 1000000 -bufsize 1600000 ",
-            "-profile:v high ",
+            "-c:v libx264 -preset superfast -profile:v high ",
             "-b:v 2400000 -maxrate 3000000 -bufsize 4800000 ",
             "-video_track_timescale 30000 -movflags cmaf+frag_keyframe+empty_moov+default_base_moof ",
             "-f mp4 unix:v360 ",
@@ -195,17 +192,9 @@ mod tests {
     #[test]
     fn the_last_chunk_ends_where_the_source_does() {
         let open_ended = RenditionWork { frames: None, first_frame: 0, ..work() };
-        let said = text(&rendition(Path::new("/s"), None, &open_ended, "fast", ToneMapping(false)));
+        let said = text(&rendition(Path::new("/s"), None, &open_ended, ToneMapping(false)));
         // A day of frames, where nobody counted them.
         assert!(said.contains("-frames:v 2589410 ") && !said.contains("-ss "), "{said}");
-        assert!(said.contains("-preset fast"), "{said}");
-    }
-
-    #[test]
-    fn chunks_of_one_job_are_made_with_its_preset_whatever_the_worker_s_own_is() {
-        let work = RenditionWork { preset: Some("slow".into()), ..work() };
-        let said = text(&rendition(Path::new("/s"), None, &work, "ultrafast", ToneMapping(true)));
-        assert!(said.contains("-preset slow ") && !said.contains("ultrafast"), "{said}");
     }
 
     #[test]

@@ -21,7 +21,8 @@ fn ffmpeg(directory: &Path, words: &str) {
 }
 
 fn work(video: &VideoStream, first_frame: u64, frames: Option<u64>) -> RenditionWork {
-    let rung = Rung { track: "v".into(), width: 160, height: 90, bitrate_bps: 100_000 };
+    let rung =
+        Rung { track: "v".into(), width: 160, height: 90, bitrate_bps: 100_000, preset: "veryfast".into() };
     let rate = video.frame_rate;
     let gop_frames = (2 * rate.num.get() + rate.den.get() / 2) / rate.den.get();
     RenditionWork {
@@ -33,7 +34,6 @@ fn work(video: &VideoStream, first_frame: u64, frames: Option<u64>) -> Rendition
         gop_frames,
         segment_gops: 2,
         rungs: vec![rung],
-        preset: None,
         encryption: None,
     }
 }

@@ -118,7 +118,7 @@ mod tests {
     }
 
     fn rung(track: &str, width: u32, height: u32) -> Rung {
-        Rung { track: track.into(), width, height, bitrate_bps: 1_000_000 }
+        Rung { track: track.into(), width, height, bitrate_bps: 1_000_000, preset: "veryfast".into() }
     }
 
     fn work(video: VideoStream, first_frame: u64, rungs: Vec<Rung>) -> RenditionWork {
@@ -131,7 +131,6 @@ mod tests {
             gop_frames: 60,
             segment_gops: 2,
             rungs,
-            preset: None,
             encryption: None,
         }
     }

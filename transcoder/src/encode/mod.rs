@@ -54,7 +54,7 @@ pub(crate) async fn rendition(
         key: key.clone(),
     });
     let run = Run {
-        arguments: command::rendition(source, seek, work, &worker.preset, can),
+        arguments: command::rendition(source, seek, work, can),
         outputs: work.rungs.iter().map(|rung| rung.track.clone()).collect(),
         source,
         total: work.frames.map_or(Total::FramesFrom(work.first_frame, rate.as_f64()), Total::Frames),

@@ -18,7 +18,7 @@ pub fn segment_frames(video: &VideoStream) -> u64 {
 }
 
 pub fn rung(track: &str, width: u32, height: u32) -> Rung {
-    Rung { track: track.into(), width, height, bitrate_bps: 300_000 }
+    Rung { track: track.into(), width, height, bitrate_bps: 300_000, preset: "veryfast".into() }
 }
 
 /// Chunk `chunk` of as many segments.
@@ -33,7 +33,6 @@ pub fn chunk(video: &VideoStream, chunk: u32, segments: u64, last: bool, rungs: 
         gop_frames: gop_frames(video),
         segment_gops: 2,
         rungs,
-        preset: None,
         encryption: None,
     }
 }

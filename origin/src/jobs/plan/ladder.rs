@@ -40,19 +40,20 @@ impl Ladder {
     }
 
     /// The rungs of a picture of this size, the lowest first; a picture below the lowest gets one of its own size.
-    pub fn rungs(&self, width: u32, height: u32, frames_per_second: f64) -> Vec<Rung> {
+    /// `preset` is for all of them; without one the higher rungs are done faster.
+    pub fn rungs(&self, width: u32, height: u32, frames_per_second: f64, preset: Option<&str>) -> Vec<Rung> {
         let rate = rate_factor(frames_per_second);
         let mut rungs: Vec<Rung> = Vec::new();
         for step in &self.0 {
             if let Some((width, height)) = fitted(width, height, step.lines) {
-                rungs.push(rung(format!("v{}", step.lines), (width, height), *step, rate));
+                rungs.push(rung(format!("v{}", step.lines), (width, height), *step, rate, preset));
             }
         }
         if rungs.is_empty()
             && let Some(lowest) = self.0.first()
         {
             let own = own_size(width, height);
-            rungs.push(rung(format!("v{}", own.0.min(own.1)), own, *lowest, rate));
+            rungs.push(rung(format!("v{}", own.0.min(own.1)), own, *lowest, rate, preset));
         }
         rungs
     }
@@ -133,13 +134,15 @@ fn scaled(side: u64, num: u64, den: u64) -> u32 {
     u32::try_from(nearest.min(side & !1).max(2)).unwrap_or(u32::MAX - 1)
 }
 
-fn rung(track: String, (width, height): (u32, u32), step: Step, rate: f64) -> Rung {
+fn rung(track: String, (width, height): (u32, u32), step: Step, rate: f64, preset: Option<&str>) -> Rung {
     let full = f64::from(step.lines) * f64::from(step.lines) * 16.0 / 9.0;
     let fill = f64::from(width) * f64::from(height) / full;
     // A picture of half the pixels needs more than half the bits: detail does not shrink with the area.
     let bitrate = f64::from(step.bitrate_bps) * fill.min(1.0).powf(0.75) * rate;
     let bitrate_bps = to_u32(bitrate / 1000.0).saturating_mul(1000).max(limits::LOWEST_BITRATE_BPS);
-    Rung { track, width, height, bitrate_bps }
+    // Two thirds of the time goes into the largest pictures, and they lose the least by haste: there are bits enough.
+    let own = if step.lines > limits::LINES_TO_HURRY { limits::PRESET_ABOVE } else { limits::PRESET };
+    Rung { track, width, height, bitrate_bps, preset: preset.unwrap_or(own).to_owned() }
 }
 
 /// Half again as much for twice the frames: they differ less from each other. No more than twice.
@@ -159,7 +162,7 @@ mod tests {
     use super::*;
 
     fn sizes(width: u32, height: u32) -> Vec<(String, u32, u32)> {
-        let rungs = Ladder::default().rungs(width, height, 30.0);
+        let rungs = Ladder::default().rungs(width, height, 30.0, None);
         rungs.into_iter().map(|rung| (rung.track, rung.width, rung.height)).collect()
     }
 
@@ -190,8 +193,9 @@ mod tests {
 
     #[test]
     fn rates_follow_the_picture_and_its_frame_rate() {
-        let top =
-            |width, height, rate| Ladder::default().rungs(width, height, rate).pop().unwrap().bitrate_bps;
+        let top = |width, height, rate| {
+            Ladder::default().rungs(width, height, rate, None).pop().unwrap().bitrate_bps
+        };
         assert_eq!(top(1920, 1080, 30.0), 4_800_000);
         assert_eq!(top(1080, 1920, 29.97), 4_800_000);
         assert_eq!(top(1920, 1080, 24.0), 4_800_000);
@@ -230,7 +234,7 @@ mod tests {
     proptest! {
         #[test]
         fn sizes_are_even_and_never_above_the_source(width in 1u32..9000, height in 1u32..9000, rate in 1.0f64..120.0) {
-            let rungs = Ladder::default().rungs(width, height, rate);
+            let rungs = Ladder::default().rungs(width, height, rate, None);
             prop_assert!(!rungs.is_empty());
             let mut tracks: Vec<_> = rungs.iter().map(|rung| rung.track.clone()).collect();
             tracks.dedup();

@@ -91,13 +91,12 @@ pub struct Plan {
 }
 
 /// Plans a source of `size_bytes`; `None` if it has nothing that plays.
-pub fn plan(info: &SourceInfo, size_bytes: u64, ladder: &Ladder, preset: &str) -> Option<Plan> {
+pub fn plan(info: &SourceInfo, size_bytes: u64, ladder: &Ladder, preset: Option<&str>) -> Option<Plan> {
     // A header may claim anything.
     let duration_ms = info.duration_ms.min(limits::LONGEST_SOURCE_MS);
-    let mut maker =
-        Maker { info, duration_ms, size_bytes, preset, outline: Outline::default(), jobs: Vec::new() };
+    let mut maker = Maker { info, duration_ms, size_bytes, outline: Outline::default(), jobs: Vec::new() };
     let segment_ms = match &info.video {
-        Some(video) => maker.video(video, ladder),
+        Some(video) => maker.video(video, ladder, preset),
         None => limits::AUDIO_SEGMENT_MS,
     };
     for (n, audio) in info.audio.iter().take(limits::AUDIO_TRACKS).enumerate() {
@@ -135,7 +134,6 @@ struct Maker<'a> {
     info: &'a SourceInfo,
     duration_ms: u64,
     size_bytes: u64,
-    preset: &'a str,
     outline: Outline,
     jobs: Vec<Planned>,
 }
@@ -148,9 +146,9 @@ impl Maker<'_> {
     }
 
     /// Jobs for the pictures; returns how long a segment is.
-    fn video(&mut self, video: &VideoStream, ladder: &Ladder) -> u64 {
+    fn video(&mut self, video: &VideoStream, ladder: &Ladder, preset: Option<&str>) -> u64 {
         let grid = Grid::at(video.frame_rate);
-        let rungs = ladder.rungs(video.width, video.height, video.frame_rate.as_f64());
+        let rungs = ladder.rungs(video.width, video.height, video.frame_rate.as_f64(), preset);
         let chunks = grid.chunks(self.duration_ms);
         for (number, chunk) in chunks.iter().enumerate() {
             let number = u32::try_from(number).unwrap_or(u32::MAX);
@@ -196,7 +194,6 @@ impl Maker<'_> {
             gop_frames: grid.gop_frames,
             segment_gops: SEGMENT_GOPS,
             rungs: rungs.to_vec(),
-            preset: Some(self.preset.to_owned()),
             encryption: None,
         };
         self.push(Work::Rendition(work), class, u64::try_from(cost).unwrap_or(u64::MAX));

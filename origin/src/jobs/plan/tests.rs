@@ -39,6 +39,22 @@ fn source(video: Option<VideoStream>, audio: Vec<AudioStream>, duration_ms: u64)
     SourceInfo { container: "mov".to_owned(), duration_ms, video, audio, subtitles: Vec::new() }
 }
 
+fn presets(plan: &Plan) -> Vec<&str> {
+    let renditions = plan.jobs.iter().filter_map(|job| match &job.work {
+        Work::Rendition(work) => Some(work),
+        _ => None,
+    });
+    renditions.flat_map(|work| &work.rungs).map(|rung| rung.preset.as_str()).collect()
+}
+
+#[test]
+fn a_preset_that_is_configured_is_every_rung_s() {
+    let info = source(Some(video(1920, 1080)), vec![audio(2)], 90_000);
+    let plan = plan(&info, 1000, &Ladder::default(), Some("slow")).unwrap();
+    let presets = presets(&plan);
+    assert!(presets.len() > 4 && presets.iter().all(|preset| *preset == "slow"), "{presets:?}");
+}
+
 fn kinds(plan: &Plan) -> Vec<&'static str> {
     plan.jobs.iter().map(|job| kind_name(job.work.kind())).collect()
 }
@@ -46,18 +62,14 @@ fn kinds(plan: &Plan) -> Vec<&'static str> {
 #[test]
 fn a_short_clip_is_planned_whole_with_the_lowest_rung_apart() {
     let info = source(Some(video(1920, 1080)), vec![audio(2)], 10_000);
-    let plan = plan(&info, 1000, &Ladder::default(), "veryfast").unwrap();
+    let plan = plan(&info, 1000, &Ladder::default(), None).unwrap();
     assert_eq!(kinds(&plan), ["rendition", "audio", "poster", "rendition", "package"]);
     let Work::Rendition(lowest) = &plan.jobs[0].work else { panic!("{:?}", plan.jobs[0]) };
     assert_eq!((lowest.rungs.len(), lowest.rungs[0].track.as_str(), lowest.frames), (1, "v360", Some(300)));
     assert_eq!((lowest.gop_frames, lowest.segment_gops), (60, 2));
-    let presets = plan.jobs.iter().filter_map(|job| match &job.work {
-        Work::Rendition(work) => Some(work.preset.as_deref()),
-        _ => None,
-    });
-    assert_eq!(presets.collect::<Vec<_>>(), [Some("veryfast"); 2], "the same for every worker");
     let Work::Rendition(others) = &plan.jobs[3].work else { panic!("{:?}", plan.jobs[3]) };
     assert_eq!(others.rungs.iter().map(|r| r.track.as_str()).collect::<Vec<_>>(), ["v480", "v720", "v1080"]);
+    assert_eq!(presets(&plan), ["veryfast", "veryfast", "superfast", "superfast"]);
     assert!(plan.jobs[3].cost_ms > 3 * plan.jobs[0].cost_ms);
     assert_eq!((plan.outline.chunks, plan.outline.audio.clone()), (1, vec!["a0".to_owned()]));
     let Work::Audio(sound) = &plan.jobs[1].work else { panic!() };
@@ -69,7 +81,7 @@ fn a_short_clip_is_planned_whole_with_the_lowest_rung_apart() {
 #[test]
 fn five_minutes_are_cut_and_each_chunk_has_two_jobs() {
     let info = source(Some(video(1280, 720)), vec![audio(1)], 300_000);
-    let plan = plan(&info, 1000, &Ladder::default(), "veryfast").unwrap();
+    let plan = plan(&info, 1000, &Ladder::default(), None).unwrap();
     assert_eq!(plan.outline.chunks, 13);
     let renditions = kinds(&plan).into_iter().filter(|kind| *kind == "rendition").count();
     assert_eq!(renditions, 26);
@@ -94,8 +106,7 @@ fn pictures_and_sound_are_planned_to_one_end_on_the_grid_of_frames() {
         let mut video = video(640, 360);
         video.frame_rate = rate(num, den);
         let plan =
-            plan(&source(Some(video), vec![audio(2)], duration_ms), 1000, &Ladder::default(), "veryfast")
-                .unwrap();
+            plan(&source(Some(video), vec![audio(2)], duration_ms), 1000, &Ladder::default(), None).unwrap();
         let ends = plan.jobs.iter().filter_map(|job| match &job.work {
             Work::Rendition(work) => Some(work.first_frame + work.frames.unwrap()),
             _ => None,
@@ -107,10 +118,10 @@ fn pictures_and_sound_are_planned_to_one_end_on_the_grid_of_frames() {
         });
         assert_eq!(sound, Some(end_us), "{duration_ms} ms");
     }
-    let sound = plan(&source(None, vec![audio(2)], 5000), 1, &Ladder::default(), "veryfast").unwrap();
+    let sound = plan(&source(None, vec![audio(2)], 5000), 1, &Ladder::default(), None).unwrap();
     let Work::Audio(sound) = &sound.jobs[0].work else { panic!() };
     assert_eq!(sound.end_us, None, "sound alone ends where it ends");
-    let unknown = plan(&source(Some(video(640, 360)), vec![], 0), 1, &Ladder::default(), "veryfast").unwrap();
+    let unknown = plan(&source(Some(video(640, 360)), vec![], 0), 1, &Ladder::default(), None).unwrap();
     let Work::Rendition(unknown) = &unknown.jobs[0].work else { panic!() };
     assert_eq!(unknown.frames, None);
 }
@@ -118,20 +129,20 @@ fn pictures_and_sound_are_planned_to_one_end_on_the_grid_of_frames() {
 #[test]
 fn what_is_missing_is_left_out_and_nothing_at_all_is_no_plan() {
     let ladder = Ladder::default();
-    let silent = plan(&source(Some(video(320, 240)), vec![], 1000), 1, &ladder, "veryfast").unwrap();
+    let silent = plan(&source(Some(video(320, 240)), vec![], 1000), 1, &ladder, None).unwrap();
     assert_eq!(kinds(&silent), ["rendition", "poster", "package"], "one rung: nothing else to encode");
-    let sound = plan(&source(None, vec![audio(6), audio(2)], 60_001), 1, &ladder, "veryfast").unwrap();
+    let sound = plan(&source(None, vec![audio(6), audio(2)], 60_001), 1, &ladder, None).unwrap();
     assert_eq!(kinds(&sound), ["audio", "audio", "package"]);
     let Work::Audio(first) = &sound.jobs[0].work else { panic!() };
     assert_eq!((first.channels, first.segment_ms, first.start_us), (2, limits::AUDIO_SEGMENT_MS, 0));
-    assert_eq!(plan(&source(None, vec![], 5000), 1, &ladder, "veryfast"), None);
+    assert_eq!(plan(&source(None, vec![], 5000), 1, &ladder, None), None);
 }
 
 #[test]
 fn only_text_becomes_captions() {
     let mut info = source(Some(video(640, 360)), vec![], 1000);
     info.subtitles = vec![subtitle(false, None), subtitle(true, Some("de")), subtitle(true, None)];
-    let plan = plan(&info, 1, &Ladder::default(), "veryfast").unwrap();
+    let plan = plan(&info, 1, &Ladder::default(), None).unwrap();
     assert_eq!(kinds(&plan), ["rendition", "poster", "captions", "package"]);
     let texts: Vec<_> = plan.outline.texts.iter().map(|t| (t.track.as_str(), t.language.as_str())).collect();
     assert_eq!(texts, [("t0", "de"), ("t1", "und")]);
@@ -141,7 +152,7 @@ fn only_text_becomes_captions() {
 fn a_header_that_lies_makes_neither_a_flood_of_jobs_nor_one_that_nobody_can_pay() {
     let believed = |duration_ms| {
         let info = source(Some(video(1920, 1080)), vec![audio(2)], duration_ms);
-        plan(&info, 1000, &Ladder::default(), "veryfast").unwrap()
+        plan(&info, 1000, &Ladder::default(), None).unwrap()
     };
     let (longest, endless) = (believed(limits::LONGEST_SOURCE_MS), believed(u64::MAX));
     assert_eq!(endless, longest);
@@ -167,7 +178,7 @@ proptest! {
     ) {
         let mut video = video(width, height);
         video.frame_rate = rate(num, 1);
-        let plan = plan(&source(Some(video), vec![audio(2); tracks], duration_ms), size, &Ladder::default(), "veryfast").unwrap();
+        let plan = plan(&source(Some(video), vec![audio(2); tracks], duration_ms), size, &Ladder::default(), None).unwrap();
         let packages = plan.jobs.iter().filter(|job| job.class == Class::Package).count();
         prop_assert_eq!((packages, plan.jobs.last().unwrap().class), (1, Class::Package));
         prop_assert_eq!(plan.jobs[0].class, Class::First);
