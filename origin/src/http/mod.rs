@@ -24,6 +24,7 @@ mod playback;
 pub mod progress;
 pub mod purges;
 pub mod sessions;
+mod shell;
 pub mod tokens;
 pub mod uploads;
 pub mod watch;
@@ -56,6 +57,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(internal_jobs::router())
         .merge(jobs::router())
         .merge(watch::router())
+        .merge(shell::router())
         .merge(web::router())
         .merge(uploads::router())
         .merge(progress::router())
