@@ -51,8 +51,10 @@ pub(super) struct Page {
 impl Page {
     /// The head of its document, closed.
     pub(super) fn head(&self, title: &str) -> String {
-        let styles = self.styles.iter().map(|name| format!("<link rel=\"stylesheet\" href=\"/web/{name}\">\n"));
-        let next = self.next.iter().map(|name| format!("<link rel=\"modulepreload\" href=\"/web/{name}\">\n"));
+        let styles =
+            self.styles.iter().map(|name| format!("<link rel=\"stylesheet\" href=\"/web/{name}\">\n"));
+        let next =
+            self.next.iter().map(|name| format!("<link rel=\"modulepreload\" href=\"/web/{name}\">\n"));
         let links: String = styles.chain(next).collect();
         let (title, icon, script) = (escape(title), WEB.icon, self.script);
         format!(
@@ -163,7 +165,8 @@ mod tests {
     fn what_a_page_names_is_there() {
         for name in ["app", "watch"] {
             let page = page(name).unwrap();
-            let names = [WEB.icon, page.script].into_iter().chain(page.styles.iter().chain(page.next).copied());
+            let names =
+                [WEB.icon, page.script].into_iter().chain(page.styles.iter().chain(page.next).copied());
             for name in names {
                 assert!(WEB.files.iter().any(|file| file.name == name), "{name}");
             }

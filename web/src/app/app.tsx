@@ -9,7 +9,7 @@ import { Layout } from "./layout";
 import { LibraryPage } from "./library/page";
 import * as live from "./live/stream";
 import { ForgotPage, LogInAgain, LogInPage, ResetPage, SignUpPage, WelcomePage } from "./pages/entrance";
-import { Heading, go, usePlace } from "./router";
+import { Heading, go, safeNext, usePlace } from "./router";
 import { useSession } from "./session";
 import { Button, ButtonLink, Empty, Loading, Trouble } from "./ui/basics";
 import { Questions } from "./ui/dialog";
@@ -59,7 +59,7 @@ export function App(): JSX.Element {
 }
 
 function Page(): JSX.Element {
-  const { path } = usePlace();
+  const { path, query } = usePlace();
   const session = useSession();
   const [, first = "", second = ""] = path.split("/");
 
@@ -74,7 +74,7 @@ function Page(): JSX.Element {
     );
   }
   const Entrance = ENTRANCES[path];
-  if (Entrance !== undefined) return session.is === "in" && path !== "/reset" ? <Elsewhere to="/library" /> : <Entrance />;
+  if (Entrance !== undefined) return session.is === "in" && path !== "/reset" ? <Elsewhere to={safeNext(query.get("next"))} /> : <Entrance />;
   if (session.is === "out") {
     if (path === "/") return <WelcomePage />;
     return <Elsewhere to={`/login?next=${encodeURIComponent(path + location.search)}`} />;

@@ -32,7 +32,7 @@ export function stateWords(state: AssetState, progress?: number | null): { text:
     case "processing":
       return { text: `Being prepared${share}`, tone: "busy" };
     case "playable":
-      return { text: `Playable${share === "" ? "" : `, more quality${share}`}`, tone: "busy" };
+      return { text: `Playable${share}`, tone: "busy" };
     case "ready":
       return { text: "Ready", tone: "good" };
     case "failed":

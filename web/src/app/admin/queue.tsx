@@ -88,7 +88,7 @@ export function QueuePart(): JSX.Element {
                     next try <Time at={next_try_at} />
                   </>
                 ) : (
-                  waiting_for && <span class="quiet">waits for {waiting_for}</span>
+                  waiting_for && <span class="quiet">{waiting_for.startsWith("no ") ? waiting_for : `waits for ${waiting_for}`}</span>
                 )}
                 {error && <p class="job-error">{error.message}</p>}
                 {attempts > 1 && <p class="quiet">{plural(attempts, "try", "tries")}</p>}

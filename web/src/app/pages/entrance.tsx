@@ -6,7 +6,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { Refusal, inWords, post } from "../api/client";
 import type { Account } from "../api/types";
 import { fieldOf } from "../api/words";
-import { Heading, go, safeNext, usePlace } from "../router";
+import { Heading, usePlace } from "../router";
 import { logIn, logOut, server, signUp } from "../session";
 import { useStore } from "../store";
 import { Button, ButtonLink, Field, Note, Trouble } from "../ui/basics";
@@ -88,10 +88,8 @@ export function LogInPage(): JSX.Element {
   const allowed = useStore(server);
   const [login, setLogin] = useState("");
   const [password, setPassword] = useState("");
-  const form = useForm(async () => {
-    await logIn(login.trim(), password);
-    go(safeNext(query.get("next")), "replace");
-  });
+  // Whoever is logged in is sent on from here.
+  const form = useForm(() => logIn(login.trim(), password));
   return (
     <Gate title="Log in">
       {query.has("reset") && <Note tone="good">Your password is changed. Log in with the new one.</Note>}
@@ -142,10 +140,7 @@ export function SignUpPage(): JSX.Element {
   const [username, setUsername] = useState("");
   const [email, setEmail] = useState("");
   const [password, setPassword] = useState("");
-  const form = useForm(async () => {
-    await signUp(username.trim(), email.trim(), password);
-    go("/library", "replace");
-  });
+  const form = useForm(() => signUp(username.trim(), email.trim(), password));
   if (allowed?.signup === "closed") {
     return (
       <Gate title="Sign up">

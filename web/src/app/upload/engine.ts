@@ -20,9 +20,12 @@ type File_ = UppyFile<Meta, Record<string, never>>;
 const AT_ONCE = 3;
 /** Pauses between tries; together about an hour. Whoever comes back sooner goes on sooner. */
 const RETRY_MS = [300, 1_000, 2_000, 4_000, 7_000, ...Array<number>(360).fill(10_000)];
-/** A connection on which nothing has moved for so long is dead, whatever the system thinks. */
-const STALL_MS = 20_000;
-const WATCH_MS = 5_000;
+/** A connection on which nothing has moved for so long, here or at the server, is dead, whatever the system thinks. A
+ * slow one has seconds of bytes on their way. */
+const STALL_MS = 45_000;
+/** After so long it is said. */
+const QUIET_MS = 12_000;
+const WATCH_MS = 3_000;
 /** The rate is that of about the last so many seconds. */
 const SMOOTH_S = 4;
 /** The longest pause that is taken from an answer. */
@@ -37,6 +40,8 @@ interface Flow {
   bytes: number;
   rate: number;
   movedAt: number;
+  /** What the server has said to have. */
+  arrived: number;
 }
 
 const flows = new Map<string, Flow>();
@@ -93,7 +98,9 @@ uppy.on("upload-error", (file, error) => {
   change(file.id, { stage: "failed", error: reason(error), rate: 0 });
 });
 
-onEvent(({ type, asset, data }) => {
+onEvent(({ type, asset, upload, data }) => {
+  // What was handed to the system may be long on its way: the server says what has come.
+  if (type === "upload.progress" && typeof data?.offset_bytes === "number") arrived(upload, data.offset_bytes);
   if (asset === undefined || !items.value.some((item) => item.id === asset && item.stage === "done")) return;
   if (type === "asset.progress") {
     const progress = typeof data?.progress === "number" ? data.progress : undefined;
@@ -256,7 +263,7 @@ function watch(): void {
   for (const { key, stage, sent, size } of items.value) {
     const flow = flows.get(key);
     if (flow === undefined || (stage !== "uploading" && stage !== "interrupted") || sent >= size) continue;
-    if (now - flow.movedAt > WATCH_MS) change(key, { stage: "interrupted", rate: 0 });
+    if (now - flow.movedAt > QUIET_MS) change(key, { stage: "interrupted", rate: 0 });
     if (now - flow.movedAt > STALL_MS) kick(key, flow, now);
   }
 }
@@ -278,11 +285,21 @@ function kick(key: string, flow: Flow, now: number): void {
   uppy.pauseResume(key);
 }
 
+function arrived(id: string | undefined, offset: number): void {
+  for (const { key, id: its, stage } of items.value) {
+    const flow = flows.get(key);
+    if (its !== id || flow === undefined || offset === flow.arrived) continue;
+    flow.arrived = offset;
+    flow.movedAt = performance.now();
+    if (stage === "interrupted") change(key, { stage: "uploading" });
+  }
+}
+
 function measure(key: string, sent: number): number {
   const now = performance.now();
   const before = flows.get(key);
   if (before === undefined || sent < before.bytes) {
-    flows.set(key, { at: now, bytes: sent, rate: 0, movedAt: now });
+    flows.set(key, { at: now, bytes: sent, rate: 0, movedAt: now, arrived: before?.arrived ?? 0 });
     return 0;
   }
   const seconds = (now - before.at) / 1000;

@@ -24,7 +24,11 @@ export function Row({ item }: { item: Item }): JSX.Element {
           <strong>
             <Theirs>{called}</Theirs>
           </strong>
-          {folder !== "" && <span class="quiet"> in {folder}</span>}
+          {(called !== name || folder !== "") && (
+            <span class="quiet upload-file">
+              <Theirs>{folder === "" ? name : `${folder}/${name}`}</Theirs>
+            </span>
+          )}
         </div>
         <div class="row-of-buttons">
           {canPause && <Button kind="quiet" icon="pause" label={`Pause ${name}`} onClick={press} />}
