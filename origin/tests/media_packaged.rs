@@ -107,6 +107,22 @@ async fn what_never_changes_is_kept_for_ever_by_edges_and_asked_about_by_everyon
 }
 
 #[tokio::test]
+async fn the_last_segment_of_a_chunk_names_the_first_of_the_next() {
+    let origin = Origin::start().await;
+    let ada = origin.token_of("ada").await;
+    let id = upload(&origin, &ada, "video/mp4").await;
+    do_all(&origin, &source_info(90_000)).await;
+    let folder = format!("/media/{id}/1/");
+    let playlist = origin.get(&As::Fleet, &format!("{folder}v360.m3u8")).await.expect(200).text;
+    let segments: Vec<&str> = playlist.lines().filter(|line| line.ends_with(".m4s")).collect();
+    let joint = segments.windows(2).find(|two| two[1].ends_with("/00000.m4s")).unwrap();
+    let last = origin.get(&As::Fleet, &format!("{folder}{}", joint[0])).await.expect(200);
+    assert_eq!(last.header("link"), format!("<../../{}>; rel=\"next\"", joint[1]));
+    let end = origin.get(&As::Fleet, &format!("{folder}{}", segments.last().unwrap())).await.expect(200);
+    assert_eq!(end.header("link"), "", "there is none after it");
+}
+
+#[tokio::test]
 async fn segments_have_ranges_conditions_and_name_the_next_one() {
     let (origin, _, id) = ready().await;
     let path = format!("/media/{id}/1/2-1/v360/00001.m4s");

@@ -17,7 +17,7 @@ use super::content::{Content, serve};
 use super::gate::{AS_A_DOCUMENT, Reader, authorise, is_owner};
 use crate::app::App;
 use crate::catalog::revisions::{self, RevisionId};
-use crate::catalog::{Asset, Visibility, assets, published};
+use crate::catalog::{Asset, Visibility, assets, published, tracks};
 use crate::http::blob_body::Piece;
 use crate::http::error::ApiError;
 use crate::jobs::finish::KEY_NAME;
@@ -111,7 +111,7 @@ struct Packaged {
     file: Arc<dyn StoredFile>,
     content_type: &'static str,
     etag: HeaderValue,
-    /// The segment after this one, where there is one already.
+    /// The segment after this one, where there is one already, relative to this one.
     next: Option<String>,
     visibility: Visibility,
     reader: Reader,
@@ -135,7 +135,7 @@ impl Packaged {
         Ok(Self {
             content_type: content_type(&name.path),
             etag: HeaderValue::try_from(etag).map_err(ApiError::internal)?,
-            next: next_segment(app, &name).await,
+            next: next_segment(app, id, &name).await,
             file,
             visibility: asset.visibility,
             reader,
@@ -143,14 +143,21 @@ impl Packaged {
     }
 }
 
-/// The name of the segment after this one, if it is there: `00007.m4s` after `00006.m4s`.
-async fn next_segment(app: &App, name: &FileName) -> Option<String> {
+/// The segment after this one, if it is there: `00007.m4s` after `00006.m4s`, and after the last of a chunk
+/// `../../13-1/v720/00000.m4s`, the first of the next. It only spares a wait: what cannot be found out is left out.
+async fn next_segment(app: &App, id: RevisionId, name: &FileName) -> Option<String> {
     let number: u32 = name.path.file_name().strip_suffix(".m4s")?.parse().ok()?;
-    let next = format!("{:05}.m4s", number + 1);
     let folder = name.path.as_str().strip_suffix(name.path.file_name())?;
+    let next = format!("{:05}.m4s", number + 1);
     let path = format!("{folder}{next}").parse().ok()?;
-    let is_there = app.files.open(FileName { path, ..name.clone() }).await.is_ok();
-    is_there.then_some(next)
+    if app.files.open(FileName { path, ..name.clone() }).await.is_ok() {
+        return Some(next);
+    }
+    let track = name.path.names().nth(1)?;
+    let parts = tracks::of_track(&app.catalog, id, track).await.ok()?;
+    let here = parts.iter().find(|part| folder.strip_suffix('/') == Some(part.dir.as_str()) && part.whole)?;
+    let next = parts.iter().find(|part| part.chunk == here.chunk + 1 && !part.segments.is_empty())?;
+    Some(format!("../../{}", next.segment_path(0)))
 }
 
 impl Content for Packaged {
