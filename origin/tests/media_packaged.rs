@@ -58,6 +58,7 @@ async fn invariant_9_what_was_made_of_a_private_video_takes_the_owner_a_grant_or
                     assert_eq!(answer.status, expected, "{who:?} {method} {visibility} {name}: {answer:?}");
                     let told = if matches!(who, As::Fleet) { visibility } else { "" };
                     assert_eq!(answer.header("tidegate-visibility"), told, "{who:?}");
+                    assert_eq!(answer.header("cache-groups").is_empty(), told.is_empty(), "{who:?}");
                     assert_eq!(answer.header("access-control-allow-origin"), "*");
                 }
             }
@@ -103,6 +104,13 @@ async fn what_never_changes_is_kept_for_ever_by_edges_and_asked_about_by_everyon
         let answer = origin.get(&As::Fleet, &format!("/media/{id}/1/{name}")).await.expect(200);
         assert_eq!(answer.header("content-type"), expected, "{name}");
         assert!(answer.header("content-security-policy").contains("sandbox"), "{name}");
+        let kind = match expected {
+            "image/jpeg" => "pictures",
+            "text/vtt; charset=utf-8" => "texts",
+            "video/mp4" | "audio/mp4" => "segments",
+            _ => "manifests",
+        };
+        assert_eq!(answer.header("cache-groups"), format!("\"{id}\", \"{kind}\""), "{name}");
     }
 }
 
