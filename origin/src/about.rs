@@ -30,7 +30,8 @@ impl About {
     pub fn of_upload(metadata: &Metadata) -> Self {
         let title = metadata.text("title").map(|text| clean_line(text, limits::ASSET_TITLE_CHARS));
         let description = metadata.text("description").unwrap_or_default();
-        let description = description.chars().filter(|c| is_of_text(*c)).take(limits::ASSET_DESCRIPTION_CHARS);
+        let description =
+            description.chars().filter(|c| is_of_text(*c)).take(limits::ASSET_DESCRIPTION_CHARS);
         let mut tags: Vec<String> = Vec::new();
         for tag in metadata.text("tags").unwrap_or_default().split(',') {
             let tag = clean_line(tag, limits::ASSET_TAG_CHARS);
@@ -53,7 +54,9 @@ impl About {
     pub fn check(&self) -> Result<(), String> {
         let (title, description) = (limits::ASSET_TITLE_CHARS, limits::ASSET_DESCRIPTION_CHARS);
         if self.title.as_ref().is_some_and(|text| !is_line(text, title)) {
-            return Err(format!("title: 1 to {title} characters, not only spaces, no control characters; or null"));
+            return Err(format!(
+                "title: 1 to {title} characters, not only spaces, no control characters; or null"
+            ));
         }
         if self.description.chars().count() > description || !self.description.chars().all(is_of_text) {
             return Err(format!(
@@ -73,7 +76,9 @@ impl About {
     fn check_metadata(&self) -> Result<(), String> {
         let (many, bytes) = (limits::ASSET_METADATA_KEYS, limits::ASSET_METADATA_BYTES);
         let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
-        let is_key = |key: &String| (1..=limits::ASSET_METADATA_KEY_BYTES).contains(&key.len()) && key.bytes().all(plain);
+        let is_key = |key: &String| {
+            (1..=limits::ASSET_METADATA_KEY_BYTES).contains(&key.len()) && key.bytes().all(plain)
+        };
         let is_small = serde_json::to_string(&self.metadata).is_ok_and(|text| text.len() <= bytes);
         if self.metadata.len() > many || !self.metadata.keys().all(is_key) || !is_small {
             let key = limits::ASSET_METADATA_KEY_BYTES;
@@ -119,7 +124,8 @@ pub fn tag_term(tag: &str) -> String {
 
 /// The term of a member whose value is this text; `None` for what no filter finds.
 pub fn member_term(key: &str, value: &str) -> Option<String> {
-    let fits = value.chars().count() <= limits::ASSET_METADATA_TERM_CHARS && !value.chars().any(char::is_control);
+    let fits =
+        value.chars().count() <= limits::ASSET_METADATA_TERM_CHARS && !value.chars().any(char::is_control);
     fits.then(|| format!("{BOUND}={key}{IS}{value}{BOUND}"))
 }
 
@@ -137,7 +143,9 @@ fn has(tags: &[String], tag: &str) -> bool {
 }
 
 fn is_line(text: &str, most_chars: usize) -> bool {
-    (1..=most_chars).contains(&text.chars().count()) && !text.trim().is_empty() && !text.chars().any(char::is_control)
+    (1..=most_chars).contains(&text.chars().count())
+        && !text.trim().is_empty()
+        && !text.chars().any(char::is_control)
 }
 
 fn is_of_text(c: char) -> bool {
@@ -164,12 +172,17 @@ mod tests {
 
     #[test]
     fn what_is_said_of_an_asset_has_limits() {
-        let ok = |title, description: &str, tags: &[&str], metadata: &Value| {
+        let ok = |title: Option<&str>, description: &str, tags: &[&str], metadata: &Value| {
             about(title, description, tags, metadata).check().is_ok()
         };
         let none = json!({});
         assert!(ok(None, "", &[], &none));
-        assert!(ok(Some("Fête à la mer \u{200f}שלום"), "one\n\ttwo", &["sea", "Été"], &json!({ "a.b-c_1": [1, { "x": null }] })));
+        assert!(ok(
+            Some("Fête à la mer \u{200f}שלום"),
+            "one\n\ttwo",
+            &["sea", "Été"],
+            &json!({ "a.b-c_1": [1, { "x": null }] })
+        ));
         assert!(ok(Some(&"ü".repeat(200)), &"ü".repeat(5000), &["x"; 1], &none));
         for title in ["", "  ", "a\nb", "a\0", &"x".repeat(201)] {
             assert!(!ok(Some(title), "", &[], &none), "{title:?}");
@@ -216,13 +229,23 @@ mod tests {
 
     #[test]
     fn terms_are_whole_and_nothing_else_looks_like_one() {
-        let about = about(None, "", &["Sea", "two words"], &json!({ "client": "ACME", "n": 3, "ok": true, "deep": {} }));
+        let about = about(
+            None,
+            "",
+            &["Sea", "two words"],
+            &json!({ "client": "ACME", "n": 3, "ok": true, "deep": {} }),
+        );
         let terms = about.terms();
         for term in [tag_term("sea"), tag_term("Two Words"), member_term("client", "ACME").unwrap()] {
             assert!(terms.contains(&term), "{term:?}");
         }
-        assert!(terms.contains(&member_term("n", "3").unwrap()) && terms.contains(&member_term("ok", "true").unwrap()));
-        for term in [tag_term("se"), tag_term("words"), member_term("client", "ACM").unwrap(), tag_term("=n\u{1e}3")] {
+        assert!(
+            terms.contains(&member_term("n", "3").unwrap())
+                && terms.contains(&member_term("ok", "true").unwrap())
+        );
+        for term in
+            [tag_term("se"), tag_term("words"), member_term("client", "ACM").unwrap(), tag_term("=n\u{1e}3")]
+        {
             assert!(!terms.contains(&term), "{term:?}");
         }
         assert_eq!(member_term("a", "x\u{1f}#sea"), None);

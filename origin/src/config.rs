@@ -261,7 +261,9 @@ mod tests {
 
     #[test]
     fn spans_of_time_have_a_unit() {
-        for (text, seconds) in [("0", 0), ("0s", 0), ("90s", 90), ("30m", 1800), ("1h", 3600), ("7d", 604_800)] {
+        for (text, seconds) in
+            [("0", 0), ("0s", 0), ("90s", 90), ("30m", 1800), ("1h", 3600), ("7d", 604_800)]
+        {
             assert_eq!(parse_span(text).unwrap().as_secs(), seconds, "{text}");
         }
         for text in ["", "h", "1", "1.5h", "-1h", "1w", "1 h", "1é", "99999999999d"] {

@@ -166,6 +166,8 @@ pub const STATISTICS_DAYS: u32 = 90;
 pub const VIEWED_ASSETS: u32 = 200;
 /// Assets in one report of an edge.
 pub const EDGE_REPORT_ASSETS: usize = 1000;
+/// The most that one report adds to anything.
+pub const EDGE_REPORT_MOST: u64 = 1 << 50;
 /// Reports of an edge's run are remembered for so long after the last.
 pub const EDGE_REPORT_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 

@@ -15,9 +15,9 @@ use tidegate_wire::AssetId;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::catalog::CatalogError;
 use crate::catalog::plays::{self, Heard};
 use crate::catalog::statistics::{self, Day, day_of};
-use crate::catalog::CatalogError;
 use crate::limits;
 
 /// Plays that were heard of and are still to be written down, and what bounds new ones.

@@ -23,7 +23,10 @@ fn operations(document: &Value) -> Vec<(&str, &str, &Value)> {
     paths
         .iter()
         .flat_map(|(path, item)| {
-            item.as_object().unwrap().iter().map(move |(method, operation)| (path.as_str(), method.as_str(), operation))
+            item.as_object()
+                .unwrap()
+                .iter()
+                .map(move |(method, operation)| (path.as_str(), method.as_str(), operation))
         })
         .collect()
 }
@@ -249,7 +252,12 @@ fn check_members(
 }
 
 /// The members of an object's schema, also of those it is made of. `true` where any others may be there too.
-fn gather(document: &Value, schema: &Value, known: &mut Map<String, Value>, required: &mut Vec<String>) -> bool {
+fn gather(
+    document: &Value,
+    schema: &Value,
+    known: &mut Map<String, Value>,
+    required: &mut Vec<String>,
+) -> bool {
     if let Some(path) = schema["$ref"].as_str() {
         return gather(document, document.pointer(path.trim_start_matches('#')).unwrap(), known, required);
     }
@@ -260,6 +268,8 @@ fn gather(document: &Value, schema: &Value, known: &mut Map<String, Value>, requ
     }
     let properties = schema["properties"].as_object();
     known.extend(properties.into_iter().flatten().map(|(name, schema)| (name.clone(), schema.clone())));
-    required.extend(schema["required"].as_array().into_iter().flatten().map(|name| name.as_str().unwrap().to_owned()));
+    required.extend(
+        schema["required"].as_array().into_iter().flatten().map(|name| name.as_str().unwrap().to_owned()),
+    );
     is_open || (properties.is_none() && parts.is_none())
 }

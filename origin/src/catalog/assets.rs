@@ -16,7 +16,9 @@ use super::{AccountId, Catalog, CatalogError, Tx, get_parsed, get_u64, get_u64_o
 use crate::about::About;
 
 /// Who may read an asset. The order is from narrow to wide.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Visibility {
     /// Its owner, and who has a grant.
@@ -317,6 +319,16 @@ pub async fn delete(tx: &mut Tx, id: AssetId) -> Result<bool, CatalogError> {
     let done =
         sqlx::query("DELETE FROM assets WHERE id = $1").bind(id.to_string()).execute(tx.connection()).await?;
     Ok(done.rows_affected() == 1)
+}
+
+impl Tx {
+    /// Leaves an asset as a version before [`fill_in`] did, for tests.
+    #[doc(hidden)]
+    pub async fn forget_terms(&mut self, id: AssetId) -> Result<(), CatalogError> {
+        let statement = "UPDATE assets SET search_text = '', terms = '', title_key = '' WHERE id = $1";
+        sqlx::query(statement).bind(id.to_string()).execute(self.connection()).await?;
+        Ok(())
+    }
 }
 
 /// Lists and maps of texts cannot fail to serialise.

@@ -116,7 +116,8 @@ async fn present(app: &App, caller: &Account, found: Vec<Asset>) -> Result<Vec<S
     let ids: Vec<AssetId> = found.iter().map(|asset| asset.id).collect();
     let mut played = playback::of_each(app, &ids).await?;
     let viewers = plays::viewers_of(&app.catalog, &ids, app.clock.unix_ms()).await?;
-    let owners = Owner::of_each(app, caller, found.iter().filter_map(|asset| asset.owner.clone()).collect()).await?;
+    let owners =
+        Owner::of_each(app, caller, found.iter().filter_map(|asset| asset.owner.clone()).collect()).await?;
     let show = |asset: Asset| {
         let played = played.remove(&asset.id).unwrap_or_default();
         Shown {

@@ -32,13 +32,18 @@ struct Listed {
     hit_ratio: Option<f64>,
     cached_bytes: u64,
     version: String,
+    /// The most memory it may use for objects and clients.
+    memory_limit_bytes: Option<u64>,
+    /// What of it holds objects.
+    memory_used_bytes: Option<u64>,
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Edges, examples(json!({
     "edges": [{
         "url": "https://edge-1.example", "alive": true, "last_heartbeat": "2026-05-28T20:26:40.000Z", "purge_cursor": 42,
-        "hit_ratio": 0.97, "cached_bytes": 734003200, "version": "0.1.0",
+        "hit_ratio": 0.97, "cached_bytes": 734003200, "version": "0.1.0", "memory_limit_bytes": 1073741824,
+        "memory_used_bytes": 738197504,
     }],
     "purge_head": 42,
 })))]
@@ -62,6 +67,8 @@ async fn list(State(app): State<Arc<App>>, _: Authenticated) -> Result<Response,
         hit_ratio: edge.heartbeat.hit_ratio,
         cached_bytes: edge.heartbeat.cached_bytes,
         version: edge.heartbeat.version,
+        memory_limit_bytes: edge.heartbeat.memory_limit_bytes,
+        memory_used_bytes: edge.heartbeat.memory_used_bytes,
     });
     let (purge_head, _) = purges::bounds(&app.catalog).await?;
     Ok(no_store(axum::Json(List { edges: edges.collect(), purge_head })))

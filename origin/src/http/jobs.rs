@@ -6,11 +6,11 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
+use tidegate_wire::job::Kind;
+use tidegate_wire::{AssetId, Code};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use tidegate_wire::job::Kind;
-use tidegate_wire::{AssetId, Code};
 use uuid::Uuid;
 
 use super::auth::Authenticated;

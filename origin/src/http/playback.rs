@@ -98,8 +98,11 @@ pub(super) async fn of_each(app: &App, ids: &[AssetId]) -> Result<HashMap<AssetI
         true => Vec::new(),
         false => published::fixed_of(&app.catalog, ids).await?,
     };
-    let unfinished: Vec<AssetId> =
-        revisions.iter().filter(|revision| is_being_made(revision)).map(|revision| revision.id.asset).collect();
+    let unfinished: Vec<AssetId> = revisions
+        .iter()
+        .filter(|revision| is_being_made(revision))
+        .map(|revision| revision.id.asset)
+        .collect();
     let progress = jobs::progress_of_each(&app.catalog, &unfinished).await?;
     let mut found = HashMap::new();
     for revision in revisions {

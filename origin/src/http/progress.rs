@@ -78,7 +78,9 @@ async fn list(
     }
     let whose = (!all).then_some(&account.id);
     let open = uploads::list_open(&app.catalog, whose, limits::UPLOADS_LISTED).await?;
-    let owners = Owner::of_each(&app, &account, open.iter().filter_map(|upload| upload.owner.clone()).collect()).await?;
+    let owners =
+        Owner::of_each(&app, &account, open.iter().filter_map(|upload| upload.owner.clone()).collect())
+            .await?;
     let ids: Vec<AssetId> = open.iter().map(|upload| upload.id).collect();
     let hot = app.coord.hot.get(&ids).await;
     let uploads = open.into_iter().zip(hot).map(|(upload, hot)| {

@@ -28,8 +28,8 @@ pub use status::{UploadStatus, status};
 pub use terminate::terminate;
 
 use crate::app::App;
-use crate::catalog::{AccountId, Visibility};
 use crate::catalog::uploads::Upload;
+use crate::catalog::{AccountId, Visibility};
 use crate::limits;
 use crate::protocol::Metadata;
 

@@ -93,7 +93,8 @@ impl Asked {
                 "state" => wanted.state = Some(read_state(value)?),
                 "visibility" => {
                     let visibility: Result<Visibility, _> = value.parse();
-                    wanted.visibility = Some(visibility.map_err(|error| ApiError::field(format!("visibility: {error}")))?);
+                    wanted.visibility =
+                        Some(visibility.map_err(|error| ApiError::field(format!("visibility: {error}")))?);
                 }
                 "sort" => wanted.order = read_order(&value)?,
                 "all" => all = read_bool("all", &value)?,
@@ -104,7 +105,10 @@ impl Asked {
             seen.push(key);
         }
         if wanted.terms.len() > limits::LIST_TERMS || wanted.terms.iter().any(|term| term.contains('\0')) {
-            return Err(ApiError::field(format!("tag, metadata: at most {}, no control characters", limits::LIST_TERMS)));
+            return Err(ApiError::field(format!(
+                "tag, metadata: at most {}, no control characters",
+                limits::LIST_TERMS
+            )));
         }
         if all {
             if !account.is_admin {
@@ -113,8 +117,9 @@ impl Asked {
             wanted.owner = None;
         }
         let place = |text: String| {
-            Place::decode(&text, wanted.order)
-                .ok_or_else(|| ApiError::field("cursor: take it from `next_cursor` of the page before, in the same order"))
+            Place::decode(&text, wanted.order).ok_or_else(|| {
+                ApiError::field("cursor: take it from `next_cursor` of the page before, in the same order")
+            })
         };
         let after = cursor.map(place).transpose()?;
         Ok(Self { wanted, after, limit })

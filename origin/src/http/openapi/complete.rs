@@ -76,9 +76,11 @@ fn add_problems(method: &str, operation: &mut Map<String, Value>) {
     codes.extend(ALWAYS);
     // Nothing is said of it: it takes a session or a token, as the document says once for all.
     let security = operation.get("security").and_then(Value::as_array);
-    let asks = security.is_none_or(|ways| ways.iter().any(|way| way.as_object().is_some_and(|way| !way.is_empty())));
+    let asks =
+        security.is_none_or(|ways| ways.iter().any(|way| way.as_object().is_some_and(|way| !way.is_empty())));
     if asks {
-        let may_be_anyone = security.is_some_and(|ways| ways.iter().any(|way| way.as_object().is_some_and(Map::is_empty)));
+        let may_be_anyone =
+            security.is_some_and(|ways| ways.iter().any(|way| way.as_object().is_some_and(Map::is_empty)));
         codes.extend(if may_be_anyone { &ASKING[1..] } else { ASKING });
         if method != "get" {
             codes.push(Code::CrossSite);
@@ -99,11 +101,14 @@ fn add_problems(method: &str, operation: &mut Map<String, Value>) {
 
 /// Says what a response is for where its handler does not, and shows a body's example where it is.
 fn show_examples(schemas: &Value, operation: &mut Map<String, Value>) {
-    for (status, response) in operation.get_mut("responses").and_then(Value::as_object_mut).into_iter().flatten() {
+    for (status, response) in
+        operation.get_mut("responses").and_then(Value::as_object_mut).into_iter().flatten()
+    {
         let says = response["description"].as_str().is_some_and(|text| !text.is_empty());
         if !says {
             let status = status.parse().ok().and_then(|status| StatusCode::from_u16(status).ok());
-            response["description"] = json!(status.and_then(|status| status.canonical_reason()).unwrap_or("An answer."));
+            response["description"] =
+                json!(status.and_then(|status| status.canonical_reason()).unwrap_or("An answer."));
         }
         show_example(schemas, response);
     }
@@ -113,11 +118,14 @@ fn show_examples(schemas: &Value, operation: &mut Map<String, Value>) {
 }
 
 fn show_example(schemas: &Value, body: &mut Value) {
-    for media in body.get_mut("content").and_then(Value::as_object_mut).into_iter().flatten().map(|(_, media)| media) {
+    for media in
+        body.get_mut("content").and_then(Value::as_object_mut).into_iter().flatten().map(|(_, media)| media)
+    {
         if media.get("example").is_some() || media.get("examples").is_some() {
             continue;
         }
-        let name = media["schema"]["$ref"].as_str().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
+        let name =
+            media["schema"]["$ref"].as_str().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
         if let Some(example) = schemas[name]["examples"].get(0) {
             media["example"] = example.clone();
         }

@@ -86,7 +86,8 @@ impl Document {
 async fn show(Extension(document): Extension<Arc<Document>>, fields: HeaderMap) -> Response {
     let known = fields.get_all(IF_NONE_MATCH).iter().filter_map(|field| field.to_str().ok());
     let tag = document.etag.to_str().unwrap_or_default();
-    let is_known = known.flat_map(|field| field.split(',')).any(|one| one.trim().trim_start_matches("W/") == tag);
+    let is_known =
+        known.flat_map(|field| field.split(',')).any(|one| one.trim().trim_start_matches("W/") == tag);
     let kept = [(ETAG, document.etag.clone()), (CACHE_CONTROL, HeaderValue::from_static("no-cache"))];
     if is_known {
         return (StatusCode::NOT_MODIFIED, kept).into_response();

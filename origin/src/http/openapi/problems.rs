@@ -39,7 +39,8 @@ pub(super) fn respond(responses: &mut Map<String, Value>, codes: &[Code]) {
         }
     }
     for (status, codes) in by_status {
-        let lines: Vec<String> = codes.iter().map(|code| format!("`{}`: {}", code.as_str(), code.title())).collect();
+        let lines: Vec<String> =
+            codes.iter().map(|code| format!("`{}`: {}", code.as_str(), code.title())).collect();
         let examples: Map<String, Value> =
             codes.iter().map(|code| (code.as_str().to_owned(), json!({ "value": example(*code) }))).collect();
         let mut response = json!({
