@@ -41,6 +41,8 @@ struct Create {
     /// What is kept under paths that begin like this.
     #[serde(default)]
     prefixes: Vec<String>,
+    #[serde(default)]
+    tags: Vec<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -61,8 +63,9 @@ async fn create(
 ) -> Result<Response, ApiError> {
     let targets = read_targets(create)?;
     if !account.is_admin {
-        if !targets.urls.is_empty() || !targets.prefixes.is_empty() {
-            let why = "purging by `urls` or `prefixes` takes an administrator; purge your own `assets`";
+        if !targets.urls.is_empty() || !targets.prefixes.is_empty() || !targets.tags.is_empty() {
+            let why =
+                "purging by `urls`, `prefixes` or `tags` takes an administrator; purge your own `assets`";
             return Err(Problem::from(Code::Forbidden).detail(why).into());
         }
         for &id in &targets.assets {
@@ -78,10 +81,12 @@ async fn create(
 }
 
 fn read_targets(create: Create) -> Result<PurgeTargets, ApiError> {
-    let count = create.assets.len() + create.urls.len() + create.prefixes.len();
+    let count = create.assets.len() + create.urls.len() + create.prefixes.len() + create.tags.len();
     if !(1..=limits::PURGE_TARGETS).contains(&count) {
         let most = limits::PURGE_TARGETS;
-        return Err(ApiError::field(format!("name 1 to {most} `assets`, `urls` and `prefixes` in all")));
+        return Err(ApiError::field(format!(
+            "name 1 to {most} `assets`, `urls`, `prefixes` and `tags` in all"
+        )));
     }
     let paths = |texts: Vec<String>, field: &str| {
         let path = |text: &String| {
@@ -98,7 +103,20 @@ fn read_targets(create: Create) -> Result<PurgeTargets, ApiError> {
         assets: create.assets,
         urls: paths(create.urls, "urls")?,
         prefixes: paths(create.prefixes, "prefixes")?,
+        tags: tags(create.tags)?,
     })
+}
+
+/// Names of groups as `Cache-Groups` (RFC 9875) can have them: strings of visible ASCII and spaces.
+fn tags(tags: Vec<String>) -> Result<Vec<String>, ApiError> {
+    let fits = |tag: &String| {
+        (1..=limits::PURGE_TAG_BYTES).contains(&tag.len()) && tag.bytes().all(|b| matches!(b, b' '..=b'~'))
+    };
+    if tags.iter().all(fits) {
+        return Ok(tags);
+    }
+    let most = limits::PURGE_TAG_BYTES;
+    Err(ApiError::field(format!("tags: 1 to {most} characters of visible ASCII and spaces")))
 }
 
 /// What edges keep an object by: the path with its query, without the host and without a grant.
