@@ -133,13 +133,8 @@ impl View {
 
     /// What people call it.
     fn title(&self) -> &str {
-        &self.asset.name
-    }
-
-    /// What its owner says of it; may be empty.
-    #[allow(clippy::unused_self, reason = "assets have no description yet")]
-    fn description(&self) -> &str {
-        ""
+        let title = self.asset.about.title.as_deref().filter(|title| !title.is_empty());
+        title.unwrap_or(&self.asset.name)
     }
 
     /// The file itself is for everyone only where what was made of it is not encrypted.

@@ -80,7 +80,7 @@ fn document(view: &View, state: &State, made_for: Use) -> Result<String, ApiErro
 
 /// What stands below the video.
 fn below(view: &View, name: &str, source: &str) -> String {
-    let description = match view.description() {
+    let description = match view.asset.about.description.as_str() {
         "" => String::new(),
         text => format!("<p class=\"description\">{}</p>\n", escape(text)),
     };
