@@ -34,12 +34,12 @@ export class Store<T> {
 /** The value now, and again when it changes. */
 export function useStore<T>(store: Store<T>): T {
   const [, again] = useState<object>();
+  const shown = store.value;
   useEffect(() => {
-    const seen = store.value;
     const stop = store.follow(() => again({}));
     // It may have changed between the picture and this.
-    if (!Object.is(seen, store.value)) again({});
+    if (!Object.is(shown, store.value)) again({});
     return stop;
   }, [store]);
-  return store.value;
+  return shown;
 }

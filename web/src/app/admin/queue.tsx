@@ -23,10 +23,10 @@ const STATES = [
 ];
 const KINDS: Record<string, string> = {
   probe: "Look at the file",
-  encode: "Encode",
-  poster: "Poster",
+  poster: "Poster and previews",
+  rendition: "Encode pictures",
+  audio: "Encode sound",
   captions: "Captions",
-  storyboard: "Previews",
   package: "Package",
 };
 const EVERY_S = 3;

@@ -10,6 +10,9 @@ import { Card, Figure, Loading, Trouble } from "../ui/basics";
 
 const EVERY_S = 15;
 const BAR = { width: 10, gap: 3, height: 64 };
+const DAY_MS = 86_400_000;
+/** Days that are drawn at least, and at most. */
+const SHOWN = { least: 14, most: 90 };
 
 export function StatisticsCard({ id, isLive }: { id: string; isLive: boolean }): JSX.Element {
   const loaded = useLoaded(`statistics ${id} ${isLive}`, (signal) => get<Statistics>(`/assets/${id}/statistics`, { signal }));
@@ -44,7 +47,20 @@ export function StatisticsCard({ id, isLive }: { id: string; isLive: boolean }):
   );
 }
 
-function Days({ days }: { days: Statistics["days"] }): JSX.Element {
+/** Every day up to today: those without a view are not told. */
+function filled(told: Statistics["days"]): { date: string; views: number }[] {
+  const views = new Map(told.map((day) => [day.date, day.views]));
+  const today = Math.floor(Date.now() / DAY_MS);
+  const first = Math.floor(Date.parse(told[0]?.date ?? "") / DAY_MS);
+  const count = Math.min(Math.max(Number.isFinite(first) ? today - first + 1 : 0, SHOWN.least), SHOWN.most);
+  return Array.from({ length: count }, (_, index) => {
+    const date = new Date((today - count + 1 + index) * DAY_MS).toISOString().slice(0, 10);
+    return { date, views: views.get(date) ?? 0 };
+  });
+}
+
+function Days({ days: told }: { days: Statistics["days"] }): JSX.Element {
+  const days = filled(told);
   const most = Math.max(1, ...days.map(({ views }) => views));
   const step = BAR.width + BAR.gap;
   const [first] = days;
