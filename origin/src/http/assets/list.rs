@@ -52,8 +52,8 @@ pub(super) struct Query {
     all: Option<bool>,
     /// Those in the trash rather than the others.
     trashed: Option<bool>,
-    /// `metadata.KEY=VALUE`: the member it must have, being this text, number or truth value; for any key, and several
-    /// times.
+    /// `metadata.KEY=VALUE`: the member it must have, being this text, number or truth value, whatever the case; for
+    /// any key, and several times.
     #[param(rename = "metadata.KEY")]
     metadata: Option<String>,
 }
