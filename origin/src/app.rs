@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tidegate_serve::admin::Readiness;
 use tidegate_serve::{Clock, Entropy};
 use tidegate_wire::AssetId;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -20,7 +21,9 @@ use crate::catalog::{Catalog, CatalogError, trees};
 use crate::config::OriginConfig;
 use crate::coord::{self, CoordError, Coordination, Topic};
 use crate::grants::{GrantKeys, KeysError};
+use crate::limits;
 use crate::metrics::Metrics;
+use crate::rates::Rates;
 use crate::store::{BlobStore, FileStore, LocalFiles, LocalStore, Tree};
 
 /// Why an origin does not start.
@@ -92,7 +95,7 @@ pub struct App {
     pub readiness: Readiness,
     /// The record.
     pub catalog: Catalog,
-    /// Leases, sessions, hot offsets, wake-ups.
+    /// Leases, hot offsets, wake-ups.
     pub coord: Coordination,
     /// The bytes.
     pub store: Arc<dyn BlobStore>,
@@ -102,6 +105,10 @@ pub struct App {
     pub passwords: Passwords,
     /// What slows guessing.
     pub throttle: Throttle,
+    /// How often who may ask.
+    pub rates: Rates,
+    /// Password resets that may be prepared at once.
+    pub resets: Arc<Semaphore>,
     /// Makes and checks grants.
     pub grants: GrantKeys,
     /// Upload requests at work, which run to their end whatever becomes of their connections.
@@ -140,6 +147,8 @@ impl App {
         let app = Arc::new(Self {
             grants: GrantKeys::open(catalog.clone(), clock.clone()).await?,
             throttle: Throttle::new(clock.clone()),
+            rates: Rates::new(&config),
+            resets: Arc::new(Semaphore::new(limits::RESETS_AT_ONCE)),
             fleet_key: fleet_key.map(|key| secret::hash(key.reveal())),
             readiness: Readiness::new(),
             heard_since: AtomicU64::new(clock.unix_ms()),

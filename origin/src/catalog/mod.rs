@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod assets;
+pub mod audit;
 pub mod edges;
 mod engine;
 mod error;
@@ -15,12 +16,15 @@ pub mod published;
 pub mod purges;
 pub mod queue;
 pub mod removals;
+pub mod resets;
 pub mod revisions;
+pub mod sessions;
 pub mod texts;
 pub mod tokens;
 pub mod tracks;
 pub mod trees;
 pub mod uploads;
+pub mod usage;
 pub mod workers;
 
 use std::borrow::Cow;
@@ -41,6 +45,7 @@ use crate::limits;
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "catalogue", include_str!("../../migrations/0001_catalogue.sql")),
     (2, "video", include_str!("../../migrations/0002_video.sql")),
+    (3, "accounts", include_str!("../../migrations/0003_accounts.sql")),
 ];
 
 /// A handle on the catalogue; clones share the connections.
@@ -82,6 +87,7 @@ pub(crate) enum LockName {
     FirstAccount,
     GrantKeys,
     Claims,
+    Admins,
 }
 
 impl LockName {
@@ -90,6 +96,7 @@ impl LockName {
             Self::FirstAccount => "first_account",
             Self::GrantKeys => "grant_keys",
             Self::Claims => "claims",
+            Self::Admins => "admins",
         }
     }
 }

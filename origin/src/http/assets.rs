@@ -10,18 +10,21 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tidegate_wire::purge::PurgeTargets;
 use tidegate_wire::{AssetId, Code, Digest};
 
-use super::auth::Authenticated;
+use super::auth::{Authenticated, Caller};
 use super::error::ApiError;
 use super::extract::{AssetPath, Json, Params};
 use super::page::Page;
 use super::playback::{self, Played};
 use super::timestamp::Timestamp;
 use super::{check_name, no_store};
+use crate::access::Operation;
 use crate::app::App;
-use crate::catalog::{Account, Asset, Visibility, assets, purges};
+use crate::audit::{self, Action};
+use crate::catalog::{Asset, Visibility, assets, purges};
 use crate::deletion::delete_asset;
 use crate::limits;
 
@@ -71,11 +74,12 @@ struct List {
 
 async fn list(
     State(app): State<Arc<App>>,
-    Authenticated(account): Authenticated,
+    Authenticated(caller): Authenticated,
     Params(page): Params<Page>,
 ) -> Result<Response, ApiError> {
+    caller.check(Operation::ListAssets)?;
     let page = page.read::<AssetId>(limits::PAGE_ASSETS, 1..=limits::PAGE_ASSETS_MAX)?;
-    let mut found = assets::list(&app.catalog, &account.id, page.before, page.to_look_for()).await?;
+    let mut found = assets::list(&app.catalog, &caller.id, page.before, page.to_look_for()).await?;
     let next_cursor = page.cut(&mut found, |asset| asset.id);
     let ids: Vec<AssetId> = found.iter().map(|asset| asset.id).collect();
     let mut played = playback::of_each(&app, &ids).await?;
@@ -89,17 +93,32 @@ async fn list(
 
 async fn show(
     State(app): State<Arc<App>>,
-    Authenticated(account): Authenticated,
+    Authenticated(caller): Authenticated,
     AssetPath(id): AssetPath,
 ) -> Result<Response, ApiError> {
-    let asset = owned(assets::get(&app.catalog, id).await?, &account)?;
+    let asset = permitted(assets::get(&app.catalog, id).await?, &caller, Operation::ReadAsset)?;
     let played = playback::of_one(&app, &asset).await?;
     Ok(no_store(axum::Json(Shown::new(asset, played))))
 }
 
-/// The asset, if it is there and the account's.
-pub(super) fn owned(asset: Option<Asset>, account: &Account) -> Result<Asset, ApiError> {
-    asset.filter(|asset| asset.owner.as_ref() == Some(&account.id)).ok_or_else(|| Code::AssetNotFound.into())
+/// The asset, if it is there and the caller may do this to it.
+pub(super) fn permitted(
+    asset: Option<Asset>,
+    caller: &Caller,
+    operation: Operation,
+) -> Result<Asset, ApiError> {
+    let asset = asset.ok_or(Code::AssetNotFound)?;
+    caller.check_on(operation, asset.owner.as_ref(), Code::AssetNotFound)?;
+    Ok(asset)
+}
+
+/// Writes down what was done to someone else's asset.
+async fn note(app: &App, caller: &Caller, asset: &Asset, action: Action) -> Result<(), ApiError> {
+    if asset.owner.as_ref() != Some(&caller.id) {
+        let detail = json!({ "name": asset.name, "account": asset.owner });
+        audit::note_done(app, &caller.actor(), action, &asset.id.to_string(), &detail).await?;
+    }
+    Ok(())
 }
 
 #[derive(Deserialize)]
@@ -111,7 +130,7 @@ struct Change {
 
 async fn change(
     State(app): State<Arc<App>>,
-    Authenticated(account): Authenticated,
+    Authenticated(caller): Authenticated,
     AssetPath(id): AssetPath,
     Json(change): Json<Change>,
 ) -> Result<Response, ApiError> {
@@ -120,7 +139,7 @@ async fn change(
     }
     let now_ms = app.clock.unix_ms();
     let mut tx = app.catalog.begin().await?;
-    let mut asset = owned(assets::get_locked(&mut tx, id).await?, &account)?;
+    let mut asset = permitted(assets::get_locked(&mut tx, id).await?, &caller, Operation::ChangeAsset)?;
     let before = (asset.name.clone(), asset.visibility);
     asset.name = change.name.unwrap_or(asset.name);
     asset.visibility = change.visibility.unwrap_or(asset.visibility);
@@ -129,11 +148,12 @@ async fn change(
     let changed = before != (asset.name.clone(), asset.visibility);
     if changed {
         assets::update(&mut tx, id, &asset.name, asset.visibility, now_ms).await?;
-        purges::append(&mut tx, &of_asset(id), Some(&account.id), now_ms).await?;
+        purges::append(&mut tx, &of_asset(id), Some(&caller.id), now_ms).await?;
     }
     tx.commit().await?;
     if changed {
         app.announce_purge();
+        note(&app, &caller, &asset, Action::AssetChanged).await?;
     }
     let played = playback::of_one(&app, &asset).await?;
     Ok(no_store(axum::Json(Shown::new(asset, played))))
@@ -141,12 +161,14 @@ async fn change(
 
 async fn remove(
     State(app): State<Arc<App>>,
-    Authenticated(account): Authenticated,
+    Authenticated(caller): Authenticated,
     AssetPath(id): AssetPath,
 ) -> Result<Response, ApiError> {
-    if !delete_asset(&app, id, |asset| asset.owner.as_ref() == Some(&account.id)).await? {
+    let asset = permitted(assets::get(&app.catalog, id).await?, &caller, Operation::DeleteAsset)?;
+    if !delete_asset(&app, id, |found| found.owner == asset.owner).await? {
         return Err(Code::AssetNotFound.into());
     }
+    note(&app, &caller, &asset, Action::AssetDeleted).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

@@ -12,6 +12,7 @@ use super::auth::Authenticated;
 use super::error::ApiError;
 use super::no_store;
 use super::timestamp::Timestamp;
+use crate::access::Operation;
 use crate::app::App;
 use crate::catalog::edges::{self, Edge};
 use crate::catalog::purges;
@@ -39,7 +40,11 @@ struct List {
     purge_head: u64,
 }
 
-async fn list(State(app): State<Arc<App>>, _: Authenticated) -> Result<Response, ApiError> {
+async fn list(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+) -> Result<Response, ApiError> {
+    caller.check(Operation::ListEdges)?;
     let now_ms = app.clock.unix_ms();
     let edges = edges::list(&app.catalog).await?.into_iter().map(|edge| Listed {
         alive: is_alive(&edge, now_ms),

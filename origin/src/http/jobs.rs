@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::StatusCode;
 use serde::Serialize;
+use serde_json::json;
 use tidegate_wire::job::Kind;
 use tidegate_wire::{AssetId, Code};
 use uuid::Uuid;
@@ -19,7 +20,10 @@ use super::no_store;
 use super::page::Page;
 use super::playback::Fault;
 use super::timestamp::Timestamp;
+use crate::access::Operation;
 use crate::app::App;
+use crate::audit::{self, Action};
+use crate::catalog::AccountId;
 use crate::catalog::jobs::{self, Job, JobState};
 use crate::catalog::workers::{self, Around};
 use crate::jobs::retry::retry;
@@ -68,17 +72,19 @@ struct List {
 
 async fn list(
     State(app): State<Arc<App>>,
-    Authenticated(account): Authenticated,
+    Authenticated(caller): Authenticated,
     Params(page): Params<Page>,
 ) -> Result<Response, ApiError> {
     let page = page.read::<Uuid>(limits::PAGE_JOBS, 1..=limits::PAGE_JOBS_MAX)?;
-    let whose = (!account.is_admin).then_some(account.id.as_str());
+    caller.check(Operation::ListJobs)?;
+    let sees_all = caller.may(Operation::ListAllJobs);
+    let whose = (!sees_all).then_some(caller.id.as_str());
     let mut found = jobs::list(&app.catalog, whose, page.before, page.to_look_for()).await?;
     let next_cursor = page.cut(&mut found, |job| job.id);
     let now_ms = app.clock.unix_ms();
     let since = now_ms.saturating_sub(u64::try_from(limits::WORKER_AROUND.as_millis()).unwrap_or(u64::MAX));
     let around = workers::around(&app.catalog, since).await?;
-    let jobs = found.into_iter().map(|job| show(job, &around, now_ms, account.is_admin)).collect();
+    let jobs = found.into_iter().map(|job| show(job, &around, now_ms, sees_all)).collect();
     Ok(no_store(axum::Json(List { jobs, next_cursor })))
 }
 
@@ -122,12 +128,17 @@ fn waiting_for(job: &Job, around: &Around, now_ms: u64) -> Option<&'static str> 
 
 async fn try_again(
     State(app): State<Arc<App>>,
-    Authenticated(account): Authenticated,
+    Authenticated(caller): Authenticated,
     Segment(id): Segment,
 ) -> Result<Response, ApiError> {
     let id: Uuid = id.parse().map_err(|_| Code::JobNotFound)?;
-    let job = jobs::get(&app.catalog, id).await?;
-    let job = job.filter(|job| account.is_admin || job.account == account.id.as_str());
-    retry(&app, &job.ok_or(Code::JobNotFound)?).await?;
+    let job = jobs::get(&app.catalog, id).await?.ok_or(Code::JobNotFound)?;
+    let owner = AccountId::new(job.account.as_str());
+    caller.check_on(Operation::RetryJob, Some(&owner), Code::JobNotFound)?;
+    retry(&app, &job).await?;
+    if owner != caller.id {
+        let detail = json!({ "asset": job.revision.asset, "account": owner });
+        audit::note_done(&app, &caller.actor(), Action::JobRetried, &id.to_string(), &detail).await?;
+    }
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -9,8 +9,10 @@ pub mod error;
 pub mod extract;
 pub mod timestamp;
 
+pub mod account;
 pub mod accounts;
 pub mod assets;
+mod audit;
 mod captions;
 pub mod edges;
 pub mod grants;
@@ -20,9 +22,12 @@ mod internal_jobs;
 pub mod jobs;
 pub mod media;
 mod page;
+mod password_resets;
 mod playback;
 pub mod progress;
 pub mod purges;
+mod rate;
+mod server;
 pub mod sessions;
 pub mod tokens;
 pub mod uploads;
@@ -44,7 +49,11 @@ use crate::app::App;
 pub fn router(app: Arc<App>) -> Router {
     Router::new()
         .merge(health::router())
+        .merge(server::router())
+        .merge(account::router())
         .merge(accounts::router())
+        .merge(audit::router())
+        .merge(password_resets::router())
         .merge(sessions::router())
         .merge(tokens::router())
         .merge(assets::router())
@@ -62,6 +71,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(media::router())
         .method_not_allowed_fallback(async || ApiError::from(Code::MethodNotAllowed))
         .fallback(async || ApiError::from(Code::NotFound))
+        .layer(middleware::from_fn_with_state(app.clone(), rate::limit))
         .layer(middleware::from_fn_with_state(app.clone(), envelope::envelope))
         .with_state(app)
 }

@@ -3,7 +3,8 @@
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::error::ApiError;
 
@@ -11,9 +12,21 @@ use super::error::ApiError;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Page {
-    limit: Option<u32>,
+    pub(super) limit: Option<u32>,
     /// The last entry of the page before.
-    cursor: Option<String>,
+    pub(super) cursor: Option<String>,
+}
+
+/// An id that the catalogue keeps as a text, in order of time.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct IdText(pub(super) String);
+
+impl FromStr for IdText {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, uuid::Error> {
+        text.parse::<Uuid>().map(|id| Self(id.to_string()))
+    }
 }
 
 /// A page that can be asked of the catalogue.

@@ -14,6 +14,7 @@ use super::auth::Authenticated;
 use super::error::ApiError;
 use super::no_store;
 use super::timestamp::Timestamp;
+use crate::access::Operation;
 use crate::app::App;
 use crate::catalog::uploads;
 use crate::limits;
@@ -42,9 +43,10 @@ struct List {
 
 async fn list(
     State(app): State<Arc<App>>,
-    Authenticated(account): Authenticated,
+    Authenticated(caller): Authenticated,
 ) -> Result<Response, ApiError> {
-    let open = uploads::list_open(&app.catalog, &account.id, limits::UPLOADS_LISTED).await?;
+    caller.check(Operation::ListUploads)?;
+    let open = uploads::list_open(&app.catalog, &caller.id, limits::UPLOADS_LISTED).await?;
     let ids: Vec<AssetId> = open.iter().map(|upload| upload.id).collect();
     let hot = app.coord.hot.get(&ids).await;
     let uploads = open.into_iter().zip(hot).map(|(upload, hot)| {

@@ -1,31 +1,36 @@
-//! `/api/v1/sessions`: log in, log out.
+//! `/api/v1/sessions`: log in, log out, see where an account is logged in, and end that.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
-use http::header::SET_COOKIE;
+use axum::routing::{delete, post};
+use http::header::{SET_COOKIE, USER_AGENT};
 use http::request::Parts;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
-use tidegate_serve::client;
-use tidegate_serve::server::ConnInfo;
+use serde_json::json;
 use tidegate_wire::{Code, Problem};
 
-use super::auth::{self, SESSION_COOKIE};
+use super::auth::{self, Authenticated, SESSION_COOKIE};
 use super::error::ApiError;
-use super::extract::Json;
+use super::extract::{Json, Segment};
+use super::no_store;
+use super::timestamp::Timestamp;
+use crate::access::{Operation, Role};
 use crate::accounts::secret;
 use crate::app::App;
+use crate::audit::{self, Action, Actor};
+use crate::catalog::sessions::{self, Session};
 use crate::catalog::{Account, AccountId, accounts};
-use crate::coord::sessions::Session;
 use crate::limits;
 
 pub(super) fn router() -> Router<Arc<App>> {
-    Router::new().route("/api/v1/sessions", post(create).delete(delete))
+    Router::new()
+        .route("/api/v1/sessions", post(create).get(list).delete(log_out))
+        .route("/api/v1/sessions/{id}", delete(end))
 }
 
 #[derive(Deserialize)]
@@ -39,6 +44,7 @@ struct Create {
 struct Created {
     id: AccountId,
     username: String,
+    role: Role,
 }
 
 async fn create(
@@ -48,30 +54,120 @@ async fn create(
 ) -> Result<Response, ApiError> {
     // Without this, another site could log a visitor in as someone else.
     auth::check_same_site(&app, &parts)?;
-    let account = check_password(&app, client_address(&app, &parts), create).await?;
-    let id = secret::new_session_id(&app.entropy);
-    let lasts_ms = u64::try_from(limits::SESSION_TTL.as_millis()).unwrap_or(u64::MAX);
-    let session =
-        Session { account: account.id.clone(), expires_at: app.clock.unix_ms().saturating_add(lasts_ms) };
-    app.coord.sessions.put(&secret::hash(&id), session).await?;
-    let cookie = cookie(&app, &id, limits::SESSION_TTL.as_secs())?;
-    let created = Created { id: account.id, username: account.username };
+    let address = auth::client_address(&app, &parts);
+    let account = log_in(&app, address, create).await?;
+    let cookie = begin(&app, &parts.headers, address, &account).await?;
+    let created = Created { id: account.id, username: account.username, role: account.role };
     Ok((StatusCode::CREATED, [(SET_COOKIE, cookie)], axum::Json(created)).into_response())
 }
 
+/// A new session under a new secret, whatever cookie the client came with; one it had before ends.
+async fn begin(
+    app: &App,
+    fields: &HeaderMap,
+    address: IpAddr,
+    account: &Account,
+) -> Result<HeaderValue, ApiError> {
+    let cookie_value = secret::new_session_id(&app.entropy);
+    let now_ms = app.clock.unix_ms();
+    let lasts_ms = u64::try_from(limits::SESSION_TTL.as_millis()).unwrap_or(u64::MAX);
+    let session = Session {
+        id: secret::new_id(now_ms, &app.entropy),
+        account_id: account.id.clone(),
+        created_at: now_ms,
+        expires_at: now_ms.saturating_add(lasts_ms),
+        last_seen_at: now_ms,
+        address: address.to_string(),
+        user_agent: user_agent(fields),
+    };
+    let mut tx = app.catalog.begin().await?;
+    if let Some(hash) = auth::session_hash(fields) {
+        sessions::delete_by_hash(&mut tx, &hash).await?;
+    }
+    let hash = secret::hash_hex(&cookie_value);
+    sessions::insert(&mut tx, &session, &hash, limits::SESSIONS_PER_ACCOUNT).await?;
+    let actor = Actor { account: Some(account.id.clone()), address: Some(address) };
+    audit::note(app, &mut tx, &actor, Action::LoggedIn, &session.id, &json!({})).await?;
+    tx.commit().await?;
+    cookie(app, &cookie_value, limits::SESSION_TTL.as_secs())
+}
+
+/// What the client calls itself: what can be shown of it, and no more than is kept.
+fn user_agent(fields: &HeaderMap) -> String {
+    let said = fields.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    said.chars().filter(|c| !c.is_control()).take(limits::USER_AGENT_CHARS).collect()
+}
+
+#[derive(Serialize)]
+struct Listed {
+    id: String,
+    created_at: Timestamp,
+    last_seen_at: Timestamp,
+    expires_at: Timestamp,
+    address: String,
+    user_agent: String,
+    /// The session this is asked with.
+    current: bool,
+}
+
+#[derive(Serialize)]
+struct List {
+    sessions: Vec<Listed>,
+}
+
+async fn list(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+) -> Result<Response, ApiError> {
+    caller.check(Operation::ListSessions)?;
+    let sessions = sessions::list(&app.catalog, &caller.id, app.clock.unix_ms()).await?;
+    let sessions = sessions.into_iter().map(|session| Listed {
+        current: caller.session() == Some(&session.id),
+        id: session.id,
+        created_at: Timestamp(session.created_at),
+        last_seen_at: Timestamp(session.last_seen_at),
+        expires_at: Timestamp(session.expires_at),
+        address: session.address,
+        user_agent: session.user_agent,
+    });
+    Ok(no_store(axum::Json(List { sessions: sessions.collect() })))
+}
+
+async fn end(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    Segment(id): Segment,
+) -> Result<Response, ApiError> {
+    caller.check(Operation::EndSession)?;
+    let mut tx = app.catalog.begin().await?;
+    if id.contains('\0') || !sessions::delete(&mut tx, &caller.id, &id).await? {
+        return Err(Code::NotFound.into());
+    }
+    audit::note(&app, &mut tx, &caller.actor(), Action::SessionEnded, &id, &json!({})).await?;
+    tx.commit().await?;
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    if caller.session() == Some(&id) {
+        response.headers_mut().insert(SET_COOKIE, cookie(&app, "", 0)?);
+    }
+    Ok(response)
+}
+
 /// Ends the session if there is one; logging out twice is no mistake.
-async fn delete(State(app): State<Arc<App>>, parts: Parts) -> Result<Response, ApiError> {
+async fn log_out(State(app): State<Arc<App>>, parts: Parts) -> Result<Response, ApiError> {
     auth::check_same_site(&app, &parts)?;
-    if let Some(key) = auth::session_key(&parts.headers) {
-        app.coord.sessions.delete(&key).await?;
+    if let Some(hash) = auth::session_hash(&parts.headers) {
+        let mut tx = app.catalog.begin().await?;
+        sessions::delete_by_hash(&mut tx, &hash).await?;
+        tx.commit().await?;
     }
     Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, cookie(&app, "", 0)?)]).into_response())
 }
 
 /// The account whose login and password these are.
 ///
-/// An unknown login takes the same path as a wrong password, through one run of argon2, and gets the same answer.
-async fn check_password(app: &App, address: IpAddr, create: Create) -> Result<Account, ApiError> {
+/// An unknown login takes the same path as a wrong password, through one run of argon2, and gets the same answer; that
+/// an account is disabled is told only to who has its password.
+async fn log_in(app: &App, address: IpAddr, create: Create) -> Result<Account, ApiError> {
     let outcome = |outcome: &str| app.metrics.logins.with_label_values(&[outcome]).inc();
     if create.password.len() > limits::PASSWORD_MAX_BYTES || create.login.len() > limits::EMAIL_BYTES {
         outcome("refused");
@@ -85,32 +181,46 @@ async fn check_password(app: &App, address: IpAddr, create: Create) -> Result<Ac
     };
     let (account, hash) = found.unzip();
     let counted_by = account.as_ref().map_or(create.login.as_str(), |account| account.id.as_str());
-    let attempt = app.throttle.begin(counted_by, address).map_err(|wait| {
-        outcome("throttled");
-        Problem::from(Code::TooManyAttempts).retry_after(wait.seconds)
-    })?;
-    let fits = app.passwords.verify(create.password, hash).await?;
+    let fits = fits(app, counted_by, address, create.password, hash).await?;
     match account {
-        Some(account) if fits => {
-            attempt.succeeded();
+        Some(account) if fits && !account.disabled => {
             outcome("succeeded");
             Ok(account)
         }
+        Some(_) if fits => {
+            outcome("disabled");
+            Err(Code::AccountDisabled.into())
+        }
         _ => {
-            attempt.failed();
             outcome("refused");
             Err(Code::InvalidCredentials.into())
         }
     }
 }
 
-/// The client's address, for limits. A request that came without a connection shares one with all its like.
-fn client_address(app: &App, parts: &Parts) -> IpAddr {
-    let peer = parts
-        .extensions
-        .get::<ConnInfo>()
-        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |connection| connection.peer.ip());
-    client::address(peer, &parts.headers, &app.config.trusted_proxies)
+/// Whether a password is the one of the hash, which nobody has where there is none. Wrong ones are counted for
+/// `counted_by` and for the address.
+///
+/// # Errors
+/// `too_many_attempts`, `overloaded`.
+pub(super) async fn fits(
+    app: &App,
+    counted_by: &str,
+    address: IpAddr,
+    password: String,
+    hash: Option<String>,
+) -> Result<bool, ApiError> {
+    let attempt = app.throttle.begin(counted_by, address).map_err(|wait| {
+        app.metrics.logins.with_label_values(&["throttled"]).inc();
+        Problem::from(Code::TooManyAttempts).retry_after(wait.seconds)
+    })?;
+    let fits = app.passwords.verify(password, hash).await?;
+    if fits {
+        attempt.succeeded();
+    } else {
+        attempt.failed();
+    }
+    Ok(fits)
 }
 
 /// `HttpOnly`: no script reads it. `SameSite=Lax`: no other site's form or picture sends it, a link does.

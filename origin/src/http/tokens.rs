@@ -8,14 +8,17 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, post};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::auth::Authenticated;
 use super::error::ApiError;
 use super::extract::{Json, Segment};
 use super::timestamp::Timestamp;
 use super::{check_name, no_store};
+use crate::access::Operation;
 use crate::accounts::secret;
 use crate::app::App;
+use crate::audit::{self, Action};
 use crate::catalog::tokens::{self, Token};
 use crate::limits;
 use tidegate_wire::Code;
@@ -40,14 +43,15 @@ struct Created {
 
 async fn create(
     State(app): State<Arc<App>>,
-    Authenticated(account): Authenticated,
+    Authenticated(caller): Authenticated,
     Json(create): Json<Create>,
 ) -> Result<Response, ApiError> {
+    caller.check(Operation::MakeToken)?;
     check_name("name", &create.name, limits::TOKEN_NAME_CHARS)?;
     let now_ms = app.clock.unix_ms();
     let token = Token {
         id: secret::new_id(now_ms, &app.entropy),
-        account_id: account.id,
+        account_id: caller.id.clone(),
         name: create.name,
         created_at: now_ms,
         last_used_at: None,
@@ -58,6 +62,8 @@ async fn create(
         let most = limits::TOKENS_PER_ACCOUNT;
         return Err(ApiError::field(format!("name: an account has at most {most} tokens; delete one first")));
     }
+    let detail = json!({ "name": token.name });
+    audit::note(&app, &mut tx, &caller.actor(), Action::TokenMade, &token.id, &detail).await?;
     tx.commit().await?;
     tracing::info!(account.id = %token.account_id, token.id = token.id, "token.made");
     let created = Created { id: token.id, name: token.name, token: text };
@@ -79,9 +85,10 @@ struct List {
 
 async fn list(
     State(app): State<Arc<App>>,
-    Authenticated(account): Authenticated,
+    Authenticated(caller): Authenticated,
 ) -> Result<Response, ApiError> {
-    let tokens = tokens::list(&app.catalog, &account.id).await?;
+    caller.check(Operation::ListTokens)?;
+    let tokens = tokens::list(&app.catalog, &caller.id).await?;
     let tokens = tokens.into_iter().map(|token| Listed {
         id: token.id,
         name: token.name,
@@ -93,12 +100,16 @@ async fn list(
 
 async fn remove(
     State(app): State<Arc<App>>,
-    Authenticated(account): Authenticated,
+    Authenticated(caller): Authenticated,
     Segment(id): Segment,
 ) -> Result<Response, ApiError> {
-    if id.contains('\0') || !tokens::delete(&app.catalog, &account.id, &id).await? {
+    caller.check(Operation::DeleteToken)?;
+    let mut tx = app.catalog.begin().await?;
+    if id.contains('\0') || !tokens::delete(&mut tx, &caller.id, &id).await? {
         return Err(Code::NotFound.into());
     }
-    tracing::info!(account.id = %account.id, token.id = id, "token.deleted");
+    audit::note(&app, &mut tx, &caller.actor(), Action::TokenDeleted, &id, &json!({})).await?;
+    tx.commit().await?;
+    tracing::info!(account.id = %caller.id, token.id = id, "token.deleted");
     Ok(StatusCode::NO_CONTENT.into_response())
 }
