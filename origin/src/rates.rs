@@ -295,7 +295,7 @@ mod tests {
         assert!(limiter.check(address("198.51.100.1")).is_err(), "newcomers share an allowance");
         let quick = Limiter::new("test", "1000000/1s".parse().unwrap(), 8).unwrap();
         let _ = quick.check(address("192.0.2.1"));
-        while quick.counter.len() > 0 {
+        while !quick.counter.is_empty() {
             quick.tidy();
         }
     }
