@@ -133,6 +133,8 @@ pub const PAGE_ASSETS_MAX: u32 = 200;
 pub const PURGE_TARGETS: usize = 1000;
 /// The longest URL or prefix of a purge.
 pub const PURGE_URL_BYTES: usize = 2048;
+/// The longest name of a group in a purge.
+pub const PURGE_TAG_BYTES: usize = 128;
 /// The longest request id taken over from a client.
 pub const REQUEST_ID_BYTES: usize = 64;
 

@@ -207,12 +207,16 @@ async fn only_administrators_purge() {
         (&admin, json!({ "assets": ["x"] }), 422, "invalid_field"),
         (&admin, json!({ "urls": ["a"] }), 422, "invalid_field"),
         (&admin, json!({ "urls": vec!["/a"; 1001] }), 422, "invalid_field"),
-        (&admin, json!({ "tags": ["a"] }), 422, "invalid_field"),
+        (&admin, json!({ "tags": [""] }), 422, "invalid_field"),
+        (&admin, json!({ "tags": ["ä"] }), 422, "invalid_field"),
+        (&ada, json!({ "tags": ["manifests"] }), 403, "forbidden"),
+        (&admin, json!({ "tags": ["manifests"] }), 202, ""),
     ] {
         let answer = origin.post(who, "/api/v1/purges", body.clone()).await;
         assert_eq!(answer.outcome(), (status, code.to_owned()), "{body}");
     }
-    assert_eq!(origin.purges_after(0).await["head"], 1);
+    let log = origin.purges_after(0).await;
+    assert_eq!((&log["head"], &log["records"][1]["tags"]), (&json!(2), &json!(["manifests"])));
 }
 
 #[tokio::test]

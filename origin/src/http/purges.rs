@@ -37,6 +37,8 @@ struct Create {
     urls: Vec<String>,
     #[serde(default)]
     prefixes: Vec<String>,
+    #[serde(default)]
+    tags: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -66,14 +68,17 @@ fn in_short(targets: &PurgeTargets) -> serde_json::Value {
         "assets": { "count": targets.assets.len(), "first": targets.assets.first() },
         "urls": { "count": targets.urls.len(), "first": targets.urls.first() },
         "prefixes": { "count": targets.prefixes.len(), "first": targets.prefixes.first() },
+        "tags": { "count": targets.tags.len(), "first": targets.tags.first() },
     })
 }
 
 fn read_targets(create: Create) -> Result<PurgeTargets, ApiError> {
-    let count = create.assets.len() + create.urls.len() + create.prefixes.len();
+    let count = create.assets.len() + create.urls.len() + create.prefixes.len() + create.tags.len();
     if !(1..=limits::PURGE_TARGETS).contains(&count) {
         let most = limits::PURGE_TARGETS;
-        return Err(ApiError::field(format!("name 1 to {most} `assets`, `urls` and `prefixes` in all")));
+        return Err(ApiError::field(format!(
+            "name 1 to {most} `assets`, `urls`, `prefixes` and `tags` in all"
+        )));
     }
     let paths = |texts: Vec<String>, field: &str| {
         let path = |text: &String| {
@@ -90,7 +95,20 @@ fn read_targets(create: Create) -> Result<PurgeTargets, ApiError> {
         assets: create.assets,
         urls: paths(create.urls, "urls")?,
         prefixes: paths(create.prefixes, "prefixes")?,
+        tags: tags(create.tags)?,
     })
+}
+
+/// Names of groups as `Cache-Groups` (RFC 9875) can have them: strings of visible ASCII and spaces.
+fn tags(tags: Vec<String>) -> Result<Vec<String>, ApiError> {
+    let fits = |tag: &String| {
+        (1..=limits::PURGE_TAG_BYTES).contains(&tag.len()) && tag.bytes().all(|b| matches!(b, b' '..=b'~'))
+    };
+    if tags.iter().all(fits) {
+        return Ok(tags);
+    }
+    let most = limits::PURGE_TAG_BYTES;
+    Err(ApiError::field(format!("tags: 1 to {most} characters of visible ASCII and spaces")))
 }
 
 /// What edges keep an object by: the path with its query, without the host and without a grant.
