@@ -124,8 +124,10 @@ operations! {
     ListAllAssets: Admins;
     /// See the record of an asset.
     ReadAsset: ReadersAndAdmins;
-    /// Change its name, its metadata or who may watch it.
+    /// Change its name or its metadata, or let fewer watch it.
     ChangeAsset: OwnersAndAdmins;
+    /// Let others read what was private (invariant 9): an administrator could let itself.
+    PublishAsset: OwnersOnly;
     /// Put captions beside it, or take them away.
     ChangeCaptions: OwnersAndAdmins;
     /// Delete it.

@@ -91,6 +91,9 @@ async fn an_asset_is_its_owners_and_its_record_the_administrators_too() {
         (Method::PATCH, asset.clone(), Some(&name), [200, 200, 404, 404, 401]),
         // Invariant 9: no permission to read another's bytes comes from an administrator.
         (Method::POST, format!("{asset}/grants"), Some(&minutes), [403, 201, 404, 404, 401]),
+        // Nor does making them public, but for taking them down.
+        (Method::PATCH, asset.clone(), Some(&json!({ "visibility": "public" })), [403, 200, 404, 404, 401]),
+        (Method::PATCH, asset.clone(), Some(&json!({ "visibility": "private" })), [200, 200, 404, 404, 401]),
         (Method::GET, format!("/watch/{id}"), None, [404, 200, 404, 404, 404]),
     ] {
         assert_eq!(cast.answers(&method, &path, body).await, expected, "{method} {path}");

@@ -21,6 +21,7 @@ const TABLE: &[(Operation, &str)] = &[
     (Operation::ListAllAssets, "-- -- ++"),
     (Operation::ReadAsset, "+0 +0 ++"),
     (Operation::ChangeAsset, "-0 +0 ++"),
+    (Operation::PublishAsset, "-0 +0 +-"),
     (Operation::ChangeCaptions, "-0 +0 ++"),
     (Operation::DeleteAsset, "-0 +0 ++"),
     (Operation::RestoreAsset, "-0 +0 ++"),
@@ -80,6 +81,7 @@ fn invariant_9_no_role_reads_or_gives_away_anothers_private_bytes() {
     for role in Role::ALL {
         assert_ne!(allows(role, Operation::ReadPrivateBytes, false), Verdict::Allowed, "{role}");
         assert_ne!(allows(role, Operation::MakeGrant, false), Verdict::Allowed, "{role}");
+        assert_ne!(allows(role, Operation::PublishAsset, false), Verdict::Allowed, "{role}");
     }
 }
 

@@ -140,6 +140,11 @@ async fn change(
     let now_ms = app.clock.unix_ms();
     let mut tx = app.catalog.begin().await?;
     let mut asset = permitted(assets::get_locked(&mut tx, id).await?, &caller, Operation::ChangeAsset)?;
+    let is_published = asset.visibility == Visibility::Private
+        && change.visibility.is_some_and(|wanted| wanted != Visibility::Private);
+    if is_published {
+        caller.check_on(Operation::PublishAsset, asset.owner.as_ref(), Code::AssetNotFound)?;
+    }
     let before = (asset.name.clone(), asset.visibility);
     asset.name = change.name.unwrap_or(asset.name);
     asset.visibility = change.visibility.unwrap_or(asset.visibility);
