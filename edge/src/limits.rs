@@ -135,6 +135,12 @@ pub const SYNC_EXCUSE_MIN: Duration = Duration::from_millis(10);
 pub const SYNC_EXCUSE_MAX: Duration = Duration::from_secs(2);
 /// Pause between polls while the origin cannot be reached.
 pub const PURGE_RETRY: Duration = Duration::from_millis(250);
+/// Assets whose traffic is counted at once; that of further ones is not, until the next heartbeat.
+pub const TALLY_ASSETS: usize = 16_384;
+/// Parts of that table, each with a lock of its own.
+pub const TALLY_SHARDS: usize = 16;
+/// Assets told of in one heartbeat.
+pub const REPORT_ASSETS: usize = 1000;
 /// How often the edge says it is alive.
 pub const HEARTBEAT: Duration = Duration::from_secs(2);
 /// How often the keys of grants are fetched.

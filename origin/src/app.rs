@@ -23,6 +23,7 @@ use crate::coord::{self, CoordError, Coordination, Topic};
 use crate::grants::{GrantKeys, KeysError};
 use crate::limits;
 use crate::metrics::Metrics;
+use crate::plays::Plays;
 use crate::rates::Rates;
 use crate::store::{BlobStore, FileStore, LocalFiles, LocalStore, Tree};
 
@@ -111,6 +112,8 @@ pub struct App {
     pub resets: Arc<Semaphore>,
     /// Makes and checks grants.
     pub grants: GrantKeys,
+    /// What players say.
+    pub plays: Plays,
     /// Upload requests at work, which run to their end whatever becomes of their connections.
     pub tasks: TaskTracker,
     /// Since when workers could be heard without a gap, in milliseconds since 1970: from the start, or from when the
@@ -150,6 +153,7 @@ impl App {
             rates: Rates::new(&config),
             resets: Arc::new(Semaphore::new(limits::RESETS_AT_ONCE)),
             fleet_key: fleet_key.map(|key| secret::hash(key.reveal())),
+            plays: Plays::new(config.plays_per_minute),
             readiness: Readiness::new(),
             heard_since: AtomicU64::new(clock.unix_ms()),
             config,

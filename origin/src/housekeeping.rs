@@ -10,11 +10,11 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::app::App;
 use crate::catalog::{
-    CatalogError, audit, edges, jobs as job_rows, keys, purges, queue, removals, resets, sessions, trees,
-    uploads, workers,
+    CatalogError, assets, audit, edges, jobs as job_rows, keys, purges, queue, removals, resets, sessions,
+    trees, uploads, workers,
 };
 use crate::jobs::sweep;
-use crate::{grants, limits};
+use crate::{deletion, grants, limits, plays};
 
 /// Runs until the origin stops.
 pub async fn run(app: Arc<App>) {
@@ -24,7 +24,16 @@ pub async fn run(app: Arc<App>) {
         every(&app, limits::JOB_SWEEP_EVERY, || take_jobs_back(&app)),
         every(&app, limits::JOB_COUNT_EVERY, || count_jobs(&app)),
         every(&app, limits::HOUSEKEEPING_EVERY, || tidy(&app)),
+        every(&app, limits::PLAYS_FLUSH_EVERY, || write_plays(&app)),
     );
+    // What was heard since the last time.
+    write_plays(&app).await;
+}
+
+async fn write_plays(app: &App) {
+    if let Err(error) = plays::flush(app).await {
+        tracing::warn!(error = &error as &dyn std::error::Error, "plays.not_written");
+    }
 }
 
 async fn every<F: Future<Output = ()>>(app: &App, period: Duration, work: impl Fn() -> F) {
@@ -97,6 +106,10 @@ async fn tidy_catalog(app: &App) -> Result<(), CatalogError> {
     job_rows::forget_ended(&app.catalog, ago(limits::JOBS_KEPT)).await?;
     queue::forget_shares(&app.catalog).await?;
     workers::forget(&app.catalog, ago(limits::WORKER_KEPT)).await?;
+    // The library.
+    deletion::empty_trash(app).await?;
+    plays::tidy(app).await?;
+    assets::fill_in(&app.catalog, limits::FILLED_PER_ROUND).await?;
     tidy_accounts(app, now_ms, ago(limits::AUDIT_KEPT)).await?;
     Ok(())
 }

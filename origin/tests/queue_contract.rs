@@ -365,7 +365,8 @@ async fn jobs_are_listed_by_account_and_counted(database: Database) {
     add(&catalog, (0..3).map(|n| job(n, "a"))).await;
     add(&catalog, [job(3, "b"), NewJob { missing: 1, ..job(4, "") }]).await;
     let list = async |account, before: Option<u32>, limit| {
-        let jobs = jobs::list(&catalog, account, before.map(uuid), limit).await.unwrap();
+        let filter = jobs::Filter { account, ..jobs::Filter::default() };
+        let jobs = jobs::list(&catalog, &filter, before.map(uuid), limit).await.unwrap();
         jobs.iter().map(|job| job.seq).collect::<Vec<_>>()
     };
     assert_eq!(list(Some("a"), None, 2).await, [2, 1]);

@@ -4,6 +4,7 @@
 //! transaction. A call that is dropped before its end leaves nothing behind: an uncommitted transaction rolls back.
 
 pub mod accounts;
+pub mod asset_list;
 pub mod assets;
 pub mod audit;
 pub mod edges;
@@ -12,6 +13,7 @@ mod error;
 mod job_states;
 pub mod jobs;
 pub mod keys;
+pub mod plays;
 pub mod published;
 pub mod purges;
 pub mod queue;
@@ -19,6 +21,7 @@ pub mod removals;
 pub mod resets;
 pub mod revisions;
 pub mod sessions;
+pub mod statistics;
 pub mod texts;
 pub mod tokens;
 pub mod tracks;
@@ -46,6 +49,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "catalogue", include_str!("../../migrations/0001_catalogue.sql")),
     (2, "video", include_str!("../../migrations/0002_video.sql")),
     (3, "accounts", include_str!("../../migrations/0003_accounts.sql")),
+    (4, "library", include_str!("../../migrations/0004_library.sql")),
 ];
 
 /// A handle on the catalogue; clones share the connections.

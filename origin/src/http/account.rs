@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, put};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tidegate_wire::Code;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::accounts::check_password;
 use super::auth::Authenticated;
@@ -22,12 +23,17 @@ use crate::app::App;
 use crate::audit::{self, Action};
 use crate::catalog::{AccountId, accounts, resets, sessions, usage};
 
-pub(super) fn router() -> Router<Arc<App>> {
-    Router::new().route("/api/v1/account", get(show)).route("/api/v1/account/password", put(change_password))
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::default().routes(routes!(show)).routes(routes!(change_password))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = OwnAccount, examples(json!({
+    "id": "0197a3c0-5a10-7b6e-a0f3-0242ac120002", "username": "ada", "email": "ada@example.org", "role": "uploader",
+    "quota_bytes": 107374182400_u64, "used_bytes": 10737418240_u64, "created_at": "2026-05-28T20:26:40.000Z",
+})))]
 struct Shown {
+    #[schema(value_type = String)]
     id: AccountId,
     username: String,
     email: String,
@@ -39,6 +45,10 @@ struct Shown {
     created_at: Timestamp,
 }
 
+/// Shows the caller's account.
+#[utoipa::path(
+    get, path = "/api/v1/account", tag = "account", operation_id = "getAccount", responses((status = 200, body = Shown))
+)]
 async fn show(
     State(app): State<Arc<App>>,
     Authenticated(caller): Authenticated,
@@ -57,14 +67,22 @@ async fn show(
     })))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = PasswordChange, examples(json!({
+    "current_password": "correct horse", "new_password": "battery staple",
+})))]
 struct ChangePassword {
     current_password: String,
     new_password: String,
 }
 
-/// Every other session ends: whoever else was logged in is not any more.
+/// Sets another password. Every other session of the account ends: whoever else was logged in is not any more.
+#[utoipa::path(
+    put, path = "/api/v1/account/password", tag = "account", operation_id = "changePassword",
+    request_body = ChangePassword, responses((status = 204)),
+    extensions(("x-problems" = json!(["wrong_password", "too_many_attempts", "overloaded"])))
+)]
 async fn change_password(
     State(app): State<Arc<App>>,
     Authenticated(caller): Authenticated,

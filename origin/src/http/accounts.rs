@@ -4,15 +4,16 @@ mod checks;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{patch, post};
 use http::StatusCode;
 use http::request::Parts;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
 use tidegate_wire::{Code, Problem};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use self::checks::check_username;
 pub(super) use self::checks::{check_email, check_password};
@@ -32,26 +33,33 @@ use crate::catalog::{Account, AccountId, sessions};
 use crate::config::SignUp;
 use crate::limits;
 
-pub(super) fn router() -> Router<Arc<App>> {
-    Router::new()
-        .route("/api/v1/accounts", post(create).get(list))
-        .route("/api/v1/accounts/{id}", patch(change))
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::default().routes(routes!(create, list)).routes(routes!(change))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewAccount, examples(json!({ "username": "ada", "email": "ada@example.org", "password": "correct horse" })))]
 struct Create {
     username: String,
     email: String,
     password: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = CreatedAccount, examples(json!({ "id": "0197a3c0-5a10-7b6e-a0f3-0242ac120002", "username": "ada" })))]
 struct Created {
+    #[schema(value_type = String)]
     id: AccountId,
     username: String,
 }
 
+/// Makes an account; anyone may where sign-up is open.
+#[utoipa::path(
+    post, path = "/api/v1/accounts", tag = "account", operation_id = "createAccount", request_body = Create,
+    security((), ("cookie" = []), ("bearer" = [])), responses((status = 201, body = Created)),
+    extensions(("x-problems" = json!(["forbidden", "username_taken", "email_taken", "overloaded"])))
+)]
 async fn create(
     State(app): State<Arc<App>>,
     MaybeAuthenticated(caller): MaybeAuthenticated,
@@ -95,8 +103,14 @@ async fn create(
 }
 
 /// An account as administrators see it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Account, examples(json!({
+    "id": "0197a3c0-5a10-7b6e-a0f3-0242ac120002", "username": "ada", "email": "ada@example.org", "role": "uploader",
+    "quota_bytes": 107374182400_u64, "used_bytes": 10737418240_u64, "assets": 3,
+    "created_at": "2026-05-28T20:26:40.000Z", "disabled": false,
+})))]
 struct Shown {
+    #[schema(value_type = String)]
     id: AccountId,
     username: String,
     email: String,
@@ -127,22 +141,35 @@ impl Shown {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct Search {
+    /// Entries of a page: 1 to 200.
+    #[param(minimum = 1, maximum = 200, default = 50, example = 50)]
     limit: Option<u32>,
+    /// `next_cursor` of the page before.
     cursor: Option<String>,
-    /// A part of a username or an email address.
+    /// A piece of the username or the email address, whatever its case.
     #[serde(default)]
+    #[param(max_length = 254, example = "ada", required = false)]
     q: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Accounts, examples(json!({ "accounts": [], "next_cursor": null })))]
 struct List {
     accounts: Vec<Shown>,
+    /// For the next page; null on the last.
+    #[schema(value_type = Option<String>)]
     next_cursor: Option<IdText>,
 }
 
+/// Lists everyone's accounts, newest first; for administrators.
+#[utoipa::path(
+    get, path = "/api/v1/accounts", tag = "accounts", operation_id = "listAccounts", params(Search),
+    responses((status = 200, body = List))
+)]
 async fn list(
     State(app): State<Arc<App>>,
     Authenticated(caller): Authenticated,
@@ -162,12 +189,15 @@ async fn list(
     Ok(no_store(axum::Json(List { accounts, next_cursor })))
 }
 
-#[derive(Deserialize)]
+/// What is to be another; what is left out stays as it is.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = AccountChange, examples(json!({ "role": "viewer", "quota_bytes": null, "disabled": false })))]
 struct Change {
     role: Option<Role>,
     /// `null` for no limit.
     #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u64>)]
     quota_bytes: Option<Option<u64>>,
     disabled: Option<bool>,
 }
@@ -177,6 +207,12 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<u64
     Option::deserialize(deserializer).map(Some)
 }
 
+/// Sets an account's role and quota, or disables it; for administrators. Whoever is disabled is locked out at once.
+#[utoipa::path(
+    patch, path = "/api/v1/accounts/{id}", tag = "accounts", operation_id = "changeAccount", request_body = Change,
+    responses((status = 200, body = Shown)),
+    extensions(("x-problems" = json!(["account_not_found", "last_admin"])))
+)]
 async fn change(
     State(app): State<Arc<App>>,
     Authenticated(caller): Authenticated,

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
-use axum::routing::get;
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::auth::Authenticated;
 use super::error::ApiError;
@@ -21,11 +22,12 @@ use crate::catalog::audit::{self, Entry};
 use crate::catalog::{AccountId, CatalogError};
 use crate::limits;
 
-pub(super) fn router() -> Router<Arc<App>> {
-    Router::new().route("/api/v1/audit", get(list))
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::default().routes(routes!(list))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditEntry)]
 struct Shown {
     id: String,
     at: Timestamp,
@@ -36,21 +38,38 @@ struct Shown {
     subject: String,
     /// The client's address.
     address: Option<String>,
+    /// What else there is to know.
+    #[schema(value_type = Object)]
     detail: Value,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Actor)]
 struct Who {
+    #[schema(value_type = String)]
     id: AccountId,
     username: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Audit, examples(json!({ "entries": [{
+    "id": "0197a3c3-5a10-7b6e-a0f3-0242ac120002", "at": "2026-05-28T20:26:40.000Z",
+    "actor": { "id": "0197a3c0-5a10-7b6e-a0f3-0242ac120002", "username": "admin" }, "action": "account.changed",
+    "subject": "0197a3c0-6b00-7b6e-a0f3-0242ac120002", "address": "192.0.2.7",
+    "detail": { "role": { "from": "uploader", "to": "viewer" } },
+}], "next_cursor": null })))]
 struct List {
     entries: Vec<Shown>,
+    /// For the next page; null on the last.
+    #[schema(value_type = Option<String>)]
     next_cursor: Option<IdText>,
 }
 
+/// Lists what administrators did, and what decided who can log in, newest first; for administrators.
+#[utoipa::path(
+    get, path = "/api/v1/audit", tag = "accounts", operation_id = "listAudit", params(Page),
+    responses((status = 200, body = List))
+)]
 async fn list(
     State(app): State<Arc<App>>,
     Authenticated(caller): Authenticated,

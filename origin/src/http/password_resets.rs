@@ -3,15 +3,16 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
 use http::StatusCode;
 use http::request::Parts;
 use serde::Deserialize;
 use serde_json::json;
 use tidegate_wire::{Code, Problem};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::accounts::{check_email, check_password};
 use super::auth::client_address;
@@ -24,18 +25,23 @@ use crate::audit::Actor;
 use crate::catalog::{accounts, resets};
 use crate::limits;
 
-pub(super) fn router() -> Router<Arc<App>> {
-    Router::new()
-        .route("/api/v1/password-resets", post(create))
-        .route("/api/v1/password-resets/confirm", post(confirm))
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::default().routes(routes!(create)).routes(routes!(confirm))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewPasswordReset, examples(json!({ "email": "ada@example.org" })))]
 struct Create {
     email: String,
 }
 
+/// Has a link mailed under which a new password can be set, if there is such an account. The answer is the same if not.
+#[utoipa::path(
+    post, path = "/api/v1/password-resets", tag = "account", operation_id = "createPasswordReset", security(()),
+    request_body = Create, responses((status = 202, body = Object, example = json!({}))),
+    extensions(("x-problems" = json!(["overloaded"])))
+)]
 async fn create(
     State(app): State<Arc<App>>,
     parts: Parts,
@@ -58,13 +64,21 @@ async fn create(
     Ok(no_store((StatusCode::ACCEPTED, axum::Json(json!({})))))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = PasswordReset, examples(json!({ "token": "x0Vf…", "new_password": "battery staple" })))]
 struct Confirm {
+    /// What follows `#` in the link.
     token: String,
     new_password: String,
 }
 
+/// Sets a new password with what was mailed, once. Every session of the account ends.
+#[utoipa::path(
+    post, path = "/api/v1/password-resets/confirm", tag = "account", operation_id = "confirmPasswordReset", security(()),
+    request_body = Confirm, responses((status = 204)),
+    extensions(("x-problems" = json!(["reset_invalid", "overloaded"])))
+)]
 async fn confirm(
     State(app): State<Arc<App>>,
     parts: Parts,

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
-use axum::routing::{get, post};
 use http::{StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tidegate_wire::purge::PurgeTargets;
 use tidegate_wire::{AssetId, Code, grant};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::auth::Authenticated;
 use super::edges::is_alive;
@@ -24,28 +25,39 @@ use crate::audit::{self, Action};
 use crate::catalog::{edges, purges};
 use crate::limits;
 
-pub(super) fn router() -> Router<Arc<App>> {
-    Router::new().route("/api/v1/purges", post(create)).route("/api/v1/purges/{id}", get(show))
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::default().routes(routes!(create)).routes(routes!(show))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = PurgeTargets, examples(json!({ "assets": ["0197a3c1-7d2e-7c31-9d1e-0242ac120002"] })))]
 struct Create {
+    /// Everything of these assets.
     #[serde(default)]
+    #[schema(value_type = Vec<String>)]
     assets: Vec<AssetId>,
+    /// What is kept under these URLs or paths.
     #[serde(default)]
     urls: Vec<String>,
+    /// What is kept under paths that begin like this.
     #[serde(default)]
     prefixes: Vec<String>,
     #[serde(default)]
     tags: Vec<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = CreatedPurge, examples(json!({ "id": 42 })))]
 struct Created {
     id: u64,
 }
 
+/// Has every edge forget something; for administrators.
+#[utoipa::path(
+    post, path = "/api/v1/purges", tag = "fleet", operation_id = "createPurge", request_body = Create,
+    responses((status = 202, body = Created)), extensions(("x-problems" = json!(["forbidden"])))
+)]
 async fn create(
     State(app): State<Arc<App>>,
     Authenticated(caller): Authenticated,
@@ -122,25 +134,35 @@ fn cached_path(text: &str) -> Option<String> {
     Some(grant::split_path(path).map_or(path, |(_, rest)| rest).to_owned())
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Purge, examples(json!({
+    "id": 42, "created_at": "2026-05-28T20:26:40.000Z", "assets": ["0197a3c1-7d2e-7c31-9d1e-0242ac120002"],
+    "applied": true, "edges": [{ "url": "https://edge-1.example", "applied": true, "alive": true }],
+})))]
 struct Shown {
     id: u64,
     created_at: Timestamp,
     #[serde(flatten)]
+    #[schema(value_type = Create)]
     targets: PurgeTargets,
     /// Every edge that is alive has applied it.
     applied: bool,
     edges: Vec<OnEdge>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = PurgeOnEdge)]
 struct OnEdge {
     url: String,
     applied: bool,
     alive: bool,
 }
 
-/// Which edges have applied it. One that is not alive applies it before it serves again.
+/// Which edges have applied a purge. One that is not alive applies it before it serves again.
+#[utoipa::path(
+    get, path = "/api/v1/purges/{id}", tag = "fleet", operation_id = "getPurge", responses((status = 200, body = Shown)),
+    extensions(("x-problems" = json!(["forbidden", "not_found"])))
+)]
 async fn show(
     State(app): State<Arc<App>>,
     Authenticated(caller): Authenticated,

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
-use axum::routing::get;
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::error::ApiError;
 use super::no_store;
@@ -16,11 +17,14 @@ use crate::catalog::workers;
 use crate::config::SignUp;
 use crate::limits;
 
-pub(super) fn router() -> Router<Arc<App>> {
-    Router::new().route("/api/v1/server", get(show))
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::default().routes(routes!(show))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Server, examples(json!({
+    "version": "0.1.0", "signup": "open", "mail": true, "max_upload_bytes": 1099511627776_u64, "transcoding": true,
+})))]
 struct Shown {
     version: &'static str,
     /// Who may make an account: `open` for anyone, `closed` for administrators alone.
@@ -33,6 +37,11 @@ struct Shown {
     transcoding: bool,
 }
 
+/// Says what this server offers, to anyone.
+#[utoipa::path(
+    get, path = "/api/v1/server", tag = "server", operation_id = "getServer", security(()),
+    responses((status = 200, body = Shown))
+)]
 async fn show(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
     let around_ms = u64::try_from(limits::WORKER_AROUND.as_millis()).unwrap_or(u64::MAX);
     let around = workers::around(&app.catalog, app.clock.unix_ms().saturating_sub(around_ms)).await?;

@@ -3,16 +3,17 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, post};
 use http::header::{SET_COOKIE, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tidegate_wire::{Code, Problem};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::auth::{self, Authenticated, SESSION_COOKIE};
 use super::error::ApiError;
@@ -27,26 +28,38 @@ use crate::catalog::sessions::{self, Session};
 use crate::catalog::{Account, AccountId, accounts};
 use crate::limits;
 
-pub(super) fn router() -> Router<Arc<App>> {
-    Router::new()
-        .route("/api/v1/sessions", post(create).get(list).delete(log_out))
-        .route("/api/v1/sessions/{id}", delete(end))
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::default().routes(routes!(create, list, log_out)).routes(routes!(end))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = Credentials, examples(json!({ "login": "ada", "password": "correct horse" })))]
 struct Create {
+    /// The username or the email address.
     login: String,
     password: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = CreatedSession, examples(json!({
+    "id": "0197a3c0-5a10-7b6e-a0f3-0242ac120002", "username": "ada", "role": "uploader",
+})))]
 struct Created {
+    #[schema(value_type = String)]
     id: AccountId,
     username: String,
     role: Role,
 }
 
+/// Logs in: the answer sets the session's cookie.
+#[utoipa::path(
+    post, path = "/api/v1/sessions", tag = "account", operation_id = "logIn", security(()), request_body = Create,
+    responses((status = 201, body = Created, headers(("set-cookie" = String)))),
+    extensions(("x-problems" = json!([
+        "invalid_credentials", "account_disabled", "too_many_attempts", "cross_site", "overloaded",
+    ])))
+)]
 async fn create(
     State(app): State<Arc<App>>,
     parts: Parts,
@@ -98,23 +111,37 @@ fn user_agent(fields: &HeaderMap) -> String {
     said.chars().filter(|c| !c.is_control()).take(limits::USER_AGENT_CHARS).collect()
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Session)]
 struct Listed {
     id: String,
     created_at: Timestamp,
+    /// To within a minute.
     last_seen_at: Timestamp,
     expires_at: Timestamp,
+    /// The client's address when it was last seen.
     address: String,
+    /// What the client called itself when it logged in.
     user_agent: String,
     /// The session this is asked with.
     current: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Sessions, examples(json!({ "sessions": [{
+    "id": "0197a3c0-7a10-7b6e-a0f3-0242ac120002", "created_at": "2026-05-28T20:26:40.000Z",
+    "last_seen_at": "2026-05-28T20:31:40.000Z", "expires_at": "2026-06-11T20:26:40.000Z",
+    "address": "192.0.2.7", "user_agent": "Mozilla/5.0", "current": true,
+}] })))]
 struct List {
     sessions: Vec<Listed>,
 }
 
+/// Lists where the caller is logged in, newest first.
+#[utoipa::path(
+    get, path = "/api/v1/sessions", tag = "account", operation_id = "listSessions", responses((status = 200, body = List)),
+    extensions(("x-problems" = json!(["forbidden"])))
+)]
 async fn list(
     State(app): State<Arc<App>>,
     Authenticated(caller): Authenticated,
@@ -133,6 +160,11 @@ async fn list(
     Ok(no_store(axum::Json(List { sessions: sessions.collect() })))
 }
 
+/// Ends one of the caller's sessions.
+#[utoipa::path(
+    delete, path = "/api/v1/sessions/{id}", tag = "account", operation_id = "endSession", responses((status = 204)),
+    extensions(("x-problems" = json!(["forbidden", "not_found"])))
+)]
 async fn end(
     State(app): State<Arc<App>>,
     Authenticated(caller): Authenticated,
@@ -152,7 +184,11 @@ async fn end(
     Ok(response)
 }
 
-/// Ends the session if there is one; logging out twice is no mistake.
+/// Logs out: ends the session if there is one; doing so twice is no mistake.
+#[utoipa::path(
+    delete, path = "/api/v1/sessions", tag = "account", operation_id = "logOut", security((), ("cookie" = [])),
+    responses((status = 204))
+)]
 async fn log_out(State(app): State<Arc<App>>, parts: Parts) -> Result<Response, ApiError> {
     auth::check_same_site(&app, &parts)?;
     if let Some(hash) = auth::session_hash(&parts.headers) {
