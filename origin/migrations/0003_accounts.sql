@@ -14,7 +14,7 @@ ALTER TABLE accounts ADD COLUMN disabled BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE uploads ADD COLUMN joined BIGINT NOT NULL DEFAULT 0;
 -- What an account uses is added up from these alone.
 CREATE INDEX uploads_by_owner ON uploads (owner, state);
-CREATE INDEX assets_by_size ON assets (owner, size_bytes);
+CREATE INDEX assets_sizes_of_owner ON assets (owner, size_bytes);
 
 CREATE TABLE sessions (
     -- What its owner calls it by; in order of time, and not secret.

@@ -61,6 +61,10 @@ async fn what_is_nobodys_in_particular_goes_by_the_role() {
         ("/api/v1/assets", everyone),
         ("/api/v1/uploads", everyone),
         ("/api/v1/jobs", everyone),
+        ("/api/v1/viewers", everyone),
+        ("/api/v1/assets?all=true", admins),
+        ("/api/v1/uploads?all=true", admins),
+        ("/api/v1/storage", admins),
         ("/api/v1/server", [200; 5]),
         ("/api/v1/accounts", admins),
         ("/api/v1/audit", admins),
@@ -88,6 +92,7 @@ async fn an_asset_is_its_owners_and_its_record_the_administrators_too() {
     let name = json!({ "name": "x" });
     for (method, path, body, expected) in [
         (Method::GET, asset.clone(), None, [200, 200, 404, 404, 401]),
+        (Method::GET, format!("{asset}/statistics"), None, [200, 200, 404, 404, 401]),
         (Method::PATCH, asset.clone(), Some(&name), [200, 200, 404, 404, 401]),
         // Invariant 9: no permission to read another's bytes comes from an administrator.
         (Method::POST, format!("{asset}/grants"), Some(&minutes), [403, 201, 404, 404, 401]),
@@ -114,6 +119,13 @@ async fn an_asset_is_its_owners_and_its_record_the_administrators_too() {
         origin.delete(who, &asset).await.expect_problem(404, "asset_not_found");
     }
     origin.delete(&cast.admin, &asset).await.expect(204);
+    let restore = format!("{asset}/restore");
+    for (who, status) in [(&cast.viewer, 404), (&cast.other, 404), (&cast.owner, 200)] {
+        assert_eq!(origin.post(who, &restore, json!({})).await.status.as_u16(), status);
+    }
+    let play = json!({ "asset": id });
+    let plays = cast.answers(&Method::POST, "/api/v1/plays", Some(&play)).await;
+    assert_eq!(plays, [404, 201, 404, 404, 404], "it is private again");
 }
 
 /// Invariant 9.
@@ -134,6 +146,9 @@ async fn a_job_is_tried_again_by_its_owner_or_an_administrator() {
     // It has not failed; whoever is told so may ask.
     let answers = cast.answers(&Method::POST, &retry, None).await;
     assert_eq!(answers, [409, 409, 404, 404, 401]);
+    let cancel = retry.replace("/retry", "/cancel");
+    let answers = cast.answers(&Method::POST, &cancel, None).await;
+    assert_eq!(answers, [204, 409, 404, 404, 401], "an administrator gives it up, which then is done");
     let seen = cast.origin.get(&cast.other, "/api/v1/jobs").await.expect(200).json();
     assert_eq!(seen["jobs"], json!([]));
 }
