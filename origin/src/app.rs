@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use tidegate_serve::admin::Readiness;
 use tidegate_serve::{Clock, Entropy};
 use tidegate_wire::AssetId;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -20,8 +21,10 @@ use crate::catalog::{Catalog, CatalogError, trees};
 use crate::config::OriginConfig;
 use crate::coord::{self, CoordError, Coordination, Topic};
 use crate::grants::{GrantKeys, KeysError};
+use crate::limits;
 use crate::metrics::Metrics;
 use crate::plays::Plays;
+use crate::rates::Rates;
 use crate::store::{BlobStore, FileStore, LocalFiles, LocalStore, Tree};
 
 /// Why an origin does not start.
@@ -93,7 +96,7 @@ pub struct App {
     pub readiness: Readiness,
     /// The record.
     pub catalog: Catalog,
-    /// Leases, sessions, hot offsets, wake-ups.
+    /// Leases, hot offsets, wake-ups.
     pub coord: Coordination,
     /// The bytes.
     pub store: Arc<dyn BlobStore>,
@@ -103,6 +106,10 @@ pub struct App {
     pub passwords: Passwords,
     /// What slows guessing.
     pub throttle: Throttle,
+    /// How often who may ask.
+    pub rates: Rates,
+    /// Password resets that may be prepared at once.
+    pub resets: Arc<Semaphore>,
     /// Makes and checks grants.
     pub grants: GrantKeys,
     /// What players say.
@@ -145,6 +152,8 @@ impl App {
         let app = Arc::new(Self {
             grants: GrantKeys::open(catalog.clone(), clock.clone()).await?,
             throttle: Throttle::new(clock.clone()),
+            rates: Rates::new(&config),
+            resets: Arc::new(Semaphore::new(limits::RESETS_AT_ONCE)),
             fleet_key: fleet_key.map(|key| secret::hash(key.reveal())),
             plays: Plays::new(config.plays_per_minute),
             readiness: Readiness::new(),
