@@ -5,15 +5,15 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
-use tidegate_wire::Code;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Shown, present};
 use crate::about;
+use crate::access::Operation;
 use crate::app::App;
+use crate::catalog::Visibility;
 use crate::catalog::asset_list::{Order, Place, Wanted};
-use crate::catalog::{Account, Visibility};
-use crate::http::auth::Authenticated;
+use crate::http::auth::{Authenticated, Caller};
 use crate::http::error::ApiError;
 use crate::http::extract::Params;
 use crate::http::no_store;
@@ -52,8 +52,8 @@ pub(super) struct Query {
     all: Option<bool>,
     /// Those in the trash rather than the others.
     trashed: Option<bool>,
-    /// `metadata.KEY=VALUE`: the member it must have, being this text, number or truth value; for any key, and several
-    /// times.
+    /// `metadata.KEY=VALUE`: the member it must have, being this text, number or truth value, whatever the case; for
+    /// any key, and several times.
     #[param(rename = "metadata.KEY")]
     metadata: Option<String>,
 }
@@ -66,12 +66,12 @@ struct Asked {
 }
 
 impl Asked {
-    fn read(pairs: Vec<(String, String)>, account: &Account) -> Result<Self, ApiError> {
+    fn read(pairs: Vec<(String, String)>, caller: &Caller) -> Result<Self, ApiError> {
         let mut limit = limits::PAGE_ASSETS;
         let (mut cursor, mut all) = (None, false);
         let order = Order { by: crate::catalog::asset_list::By::Created, descending: true };
         let mut wanted = Wanted {
-            owner: Some(account.id.clone()),
+            owner: Some(caller.id.clone()),
             trashed: false,
             text: None,
             terms: Vec::new(),
@@ -88,7 +88,7 @@ impl Asked {
             match key.as_str() {
                 "limit" => limit = read_limit(&value)?,
                 "cursor" => cursor = Some(value),
-                "q" => wanted.text = read_text(value)?,
+                "q" => wanted.text = read_text(&value)?,
                 "tag" => wanted.terms.push(about::tag_term(&value)),
                 "state" => wanted.state = Some(read_state(value)?),
                 "visibility" => {
@@ -110,10 +110,8 @@ impl Asked {
                 limits::LIST_TERMS
             )));
         }
+        caller.check(if all { Operation::ListAllAssets } else { Operation::ListAssets })?;
         if all {
-            if !account.is_admin {
-                return Err(Code::Forbidden.into());
-            }
             wanted.owner = None;
         }
         let place = |text: String| {
@@ -132,7 +130,7 @@ fn read_limit(value: &str) -> Result<u32, ApiError> {
     limit.ok_or_else(|| ApiError::field(format!("limit: 1 to {most}")))
 }
 
-fn read_text(value: String) -> Result<Option<String>, ApiError> {
+fn read_text(value: &str) -> Result<Option<String>, ApiError> {
     let most = limits::SEARCH_CHARS;
     if value.chars().count() > most || value.chars().any(char::is_control) {
         return Err(ApiError::field(format!("q: at most {most} characters, no control characters")));
@@ -183,10 +181,10 @@ pub(super) struct List {
 )]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
-    Authenticated(account): Authenticated,
+    Authenticated(caller): Authenticated,
     Params(pairs): Params<Vec<(String, String)>>,
 ) -> Result<Response, ApiError> {
-    let asked = Asked::read(pairs, &account)?;
+    let asked = Asked::read(pairs, &caller)?;
     let mut found = asked.wanted.page(&app.catalog, asked.after.as_ref(), asked.limit + 1).await?;
     let entries = usize::try_from(asked.limit).unwrap_or(usize::MAX);
     let next_cursor =
@@ -197,6 +195,6 @@ pub(super) async fn list(
         (None, None) => found.len() as u64,
         _ => asked.wanted.total(&app.catalog).await?,
     };
-    let assets = present(&app, &account, found).await?;
+    let assets = present(&app, &caller, found).await?;
     Ok(no_store(axum::Json(List { assets, next_cursor, total })))
 }
