@@ -4,12 +4,15 @@
 //
 //   story    signs up, drops `film`, reloads in mid-upload and goes on, sees it become playable, watches it, shares it by
 //            a link, sees another tab's changes, deletes and takes that back, logs out
+//   storm    uploads `film` while the network is cut, the origin is killed (prints {"event":"begun"}), and the tab is
+//            closed and opened again
 //   expire   the session ends in mid-upload of `film` (as `login`, `password`)
 //   hostile  the texts of an asset try to run (`login`, `password`, `asset`)
 //   look     every page as `login` at two sizes in two colour schemes: axe, overhang, and pictures in `shots`
 //   long     a library of very many (`login`, `password`, `count`)
 // Prints one line of JSON last.
 
+import { statSync } from "node:fs";
 import { basename } from "node:path";
 import { WAIT_MS, launch } from "./browser.mjs";
 import { faults, open, overhang } from "./pages.mjs";
@@ -49,6 +52,13 @@ async function drop(page, path) {
 async function menu(page, label, entry) {
   await page.getByRole("button", { name: label }).click();
   await page.getByRole("menuitem", { name: entry, exact: true }).click();
+}
+
+/** Has the film take about this long. */
+async function slow(page, seconds) {
+  const session = await page.context().newCDPSession(page);
+  const rate = statSync(wish.film).size / seconds;
+  await session.send("Network.emulateNetworkConditions", { offline: false, latency: 5, downloadThroughput: -1, uploadThroughput: rate });
 }
 
 async function percentOf(page, name) {
@@ -101,6 +111,7 @@ const DEEDS = {
     step("upload");
     const other = await open(context, `${origin}/library`, complaints);
     await other.getByText("No videos yet").waitFor();
+    await slow(page, 10);
     await drop(page, wish.film);
     await until(async () => (await percentOf(page, name)) > 5, "the upload to move");
     await page.getByRole("button", { name: `Details of ${name}` }).click();
@@ -196,6 +207,7 @@ const DEEDS = {
     const context = await browser.newContext();
     const page = await open(context, undefined, complaints);
     await logIn(page, "/upload");
+    await slow(page, 10);
     await drop(page, wish.film);
     await until(async () => (await percentOf(page, name)) > 5, "the upload to move");
     step("the session ends");
@@ -212,6 +224,37 @@ const DEEDS = {
     const went = await until(async () => percentOf(page, name), "the upload to go on");
     await upload(page, name).getByRole("link", { name: "Open" }).waitFor();
     return { said, went };
+  },
+
+  async storm() {
+    const name = basename(wish.film);
+    const context = await browser.newContext();
+    let page = await open(context, undefined, complaints);
+    await logIn(page, "/upload");
+    await slow(page, 15);
+    await drop(page, wish.film);
+    await until(async () => (await percentOf(page, name)) > 10, "the upload to move");
+    step("the network is cut");
+    await context.setOffline(true);
+    await upload(page, name).getByText(/Connection lost/).waitFor();
+    await context.setOffline(false);
+    await slow(page, 15);
+    await upload(page, name).getByText(/left$/).waitFor();
+    await until(async () => (await percentOf(page, name)) > 30, "the upload to go on");
+    step("the origin is killed");
+    console.log(JSON.stringify({ event: "begun" }));
+    const told = page.getByText("No connection to the server");
+    await told.waitFor();
+    await told.waitFor({ state: "detached" });
+    await upload(page, name).getByText(/left$/).waitFor();
+    await until(async () => (await percentOf(page, name)) > 50, "the upload to go on");
+    step("the tab is closed");
+    await page.close({ runBeforeUnload: false });
+    page = await open(context, `${origin}/upload`, complaints);
+    const kept = await until(async () => percentOf(page, name), "what is there already");
+    await upload(page, name).locator("input[data-again]").setInputFiles(wish.film);
+    await upload(page, name).getByRole("link", { name: "Open" }).waitFor();
+    return { kept };
   },
 
   async look() {

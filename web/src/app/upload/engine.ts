@@ -144,9 +144,7 @@ export function add(chosen: Chosen[], draft: Draft, begun?: { id: string; draft:
 
 /** What this browser has begun of the same file and is not at. */
 function earlier(file: File): { id: string; draft: Draft } | undefined {
-  const same = ([, it]: [string, memory.Remembered]) =>
-    it.name === file.name && it.size === file.size && it.modified === file.lastModified && it.type === file.type;
-  const found = Object.entries(memory.all()).filter(same).filter(([id]) => !items.value.some((item) => item.id === id))[0];
+  const found = memory.begun(file).find(([id]) => !items.value.some((item) => item.id === id));
   return found === undefined ? undefined : { id: found[0], draft: found[1].draft };
 }
 

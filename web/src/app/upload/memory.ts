@@ -42,6 +42,11 @@ export function all(): All {
   }
 }
 
+/** What was begun of this very file. */
+export function begun({ name, size, lastModified }: File): [string, Remembered][] {
+  return Object.entries(all()).filter(([, it]) => it.name === name && it.size === size && it.modified === lastModified);
+}
+
 export function remember(id: string, what: Remembered): void {
   const kept = Object.entries({ ...all(), [id]: what }).slice(-MOST);
   store(Object.fromEntries(kept));

@@ -42,7 +42,7 @@ export function UploadPage(): JSX.Element {
       if (size === 0) no.push(`${name} is empty.`);
       else if (allowed !== undefined && size > allowed.max_upload_bytes) {
         no.push(`${name} is too large: ${bytes(size)}, and this server takes ${bytes(allowed.max_upload_bytes)} at most.`);
-      } else if (left !== undefined && size > left) {
+      } else if (left !== undefined && size > left && memory.begun(it.file).length === 0) {
         no.push(`${name} does not fit into your account: it is ${bytes(size)}, and ${bytes(left)} are left. Delete something, or ask an administrator for more.`);
       } else {
         if (left !== undefined) left -= size;
