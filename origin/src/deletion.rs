@@ -1,10 +1,12 @@
 //! Deleting an asset: gone from the catalogue, from every edge and from the store, in this order.
 
+use serde_json::json;
 use tidegate_wire::AssetId;
 use tidegate_wire::purge::PurgeTargets;
 
 use crate::app::App;
 use crate::catalog::{Asset, CatalogError, assets, purges, removals, revisions, trees, uploads};
+use crate::events::{Kind, tell};
 
 /// Deletes the asset if `may` says so of it: the row goes, its upload and its jobs end and the purge is written in one
 /// change; then edges are told, and the bytes removed, those that were made of it too. `false` if there is none that may be deleted.
@@ -28,6 +30,7 @@ pub async fn delete_asset(
     if let Some(tree) = &tree {
         trees::insert(&mut tx, tree, None, now_ms).await?;
     }
+    tell(app, &mut tx, Kind::AssetDeleted, id, asset.owner.as_ref(), json!({ "name": asset.name })).await?;
     let removal = removals::insert(&mut tx, id, last_segment, now_ms).await?;
     let targets = PurgeTargets { assets: vec![id], ..PurgeTargets::default() };
     purges::append(&mut tx, &targets, asset.owner.as_ref(), now_ms).await?;

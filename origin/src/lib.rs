@@ -22,6 +22,11 @@ pub mod ingest;
 
 pub mod jobs;
 
+pub mod events;
+pub mod mail;
+pub mod outgoing;
+pub mod webhooks;
+
 pub mod coord;
 pub mod digest;
 pub mod store;

@@ -102,6 +102,12 @@ codes! {
     TooManyCaptions = "too_many_captions", 409, "This video has as many captions as it may have.";
     JobNotFailed = "job_not_failed", 409, "Only a job that has failed for good can be tried again.";
 
+    // What others are told
+    WebhookNotFound = "webhook_not_found", 404, "There is no such webhook.";
+    WebhookDisabled = "webhook_disabled", 409, "The webhook is not enabled.";
+    DeliveryNotFound = "delivery_not_found", 404, "There is no such delivery.";
+    TooManyStreams = "too_many_streams", 429, "There are as many event streams open as there may be; close one.";
+
     // Media
     AssetNotFound = "asset_not_found", 404, "There is no such asset.";
     GrantRequired = "grant_required", 403, "This asset is private: it takes its owner, or a grant.";

@@ -5,6 +5,7 @@
 pub mod hot;
 pub mod leases;
 pub mod local;
+pub mod news;
 pub mod redis;
 pub mod sessions;
 pub mod wakeups;
@@ -14,6 +15,8 @@ use std::sync::Arc;
 pub use crate::store::BoxFuture;
 
 pub use hot::HotOffsets;
+pub use news::News;
+
 pub use leases::{Lease, LeaseError, Leases};
 pub use sessions::Sessions;
 
@@ -30,6 +33,8 @@ pub struct Coordination {
     pub hot: Arc<dyn HotOffsets>,
     /// What waiters are woken for.
     pub wakeups: Wakeups,
+    /// What is told in passing.
+    pub news: News,
 }
 
 impl Coordination {
@@ -40,6 +45,7 @@ impl Coordination {
             sessions: Arc::new(sessions::LocalSessions::new()),
             hot: Arc::new(local::LocalHotOffsets::default()),
             wakeups: Wakeups::local(),
+            news: News::local(),
         }
     }
 }

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tidegate_wire::purge::PurgeTargets;
 use tidegate_wire::{AssetId, Code, Digest};
 
@@ -23,6 +24,7 @@ use super::{check_name, no_store};
 use crate::app::App;
 use crate::catalog::{Account, Asset, Visibility, assets, purges};
 use crate::deletion::delete_asset;
+use crate::events::{Kind, tell};
 use crate::limits;
 
 pub(super) fn router() -> Router<Arc<App>> {
@@ -129,6 +131,13 @@ async fn change(
     let changed = before != (asset.name.clone(), asset.visibility);
     if changed {
         assets::update(&mut tx, id, &asset.name, asset.visibility, now_ms).await?;
+        let fields: Vec<&str> =
+            [("name", before.0 != asset.name), ("visibility", before.1 != asset.visibility)]
+                .into_iter()
+                .filter_map(|(field, differs)| differs.then_some(field))
+                .collect();
+        let data = json!({ "name": asset.name, "visibility": asset.visibility, "fields": fields });
+        tell(&app, &mut tx, Kind::AssetChanged, id, asset.owner.as_ref(), data).await?;
         purges::append(&mut tx, &of_asset(id), Some(&account.id), now_ms).await?;
     }
     tx.commit().await?;

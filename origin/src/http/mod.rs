@@ -29,6 +29,12 @@ pub mod uploads;
 pub mod watch;
 mod web;
 
+// What others are told
+pub mod deliveries;
+pub mod events;
+pub mod notifications;
+pub mod webhooks;
+
 use std::sync::Arc;
 
 use axum::response::{IntoResponse, Response};
@@ -60,6 +66,11 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(uploads::router())
         .merge(progress::router())
         .merge(media::router())
+        // What others are told
+        .merge(events::router())
+        .merge(webhooks::router())
+        .merge(deliveries::router())
+        .merge(notifications::router())
         .method_not_allowed_fallback(async || ApiError::from(Code::MethodNotAllowed))
         .fallback(async || ApiError::from(Code::NotFound))
         .layer(middleware::from_fn_with_state(app.clone(), envelope::envelope))

@@ -1,0 +1,90 @@
+//! Events that are not kept: how far uploads and videos are, and who watches. They reach the streams of all origins, as
+//! far as these hear of each other; one that is lost is followed by a better one.
+
+use std::time::Duration;
+
+use moka::sync::Cache;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use tidegate_wire::AssetId;
+use tokio::time::Instant;
+
+use crate::app::App;
+use crate::catalog::uploads::Upload;
+use crate::catalog::{AccountId, progress};
+use crate::http::timestamp::Timestamp;
+use crate::limits;
+use crate::protocol::UploadKind;
+
+/// A passing event on its way between origins.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Passing {
+    /// Whose it is; `None` for what nobody owns.
+    pub account: Option<AccountId>,
+    /// Its type.
+    pub kind: String,
+    /// What is told (a JSON object).
+    pub body: String,
+}
+
+/// Lets one report of a thing pass in so long.
+pub struct Throttle(Cache<AssetId, Instant>);
+
+impl Throttle {
+    /// One in `every`.
+    pub fn new(every: Duration) -> Self {
+        Self(Cache::builder().max_capacity(limits::PROGRESS_TRACKED).time_to_live(every).build())
+    }
+
+    /// Whether nothing was told of `id` for that long; it counts as told now.
+    pub fn lets(&self, id: AssetId) -> bool {
+        self.0.entry(id).or_insert_with(Instant::now).is_fresh()
+    }
+}
+
+/// Tells everyone who may know.
+pub fn tell(app: &App, kind: &str, account: Option<&AccountId>, mut data: Map<String, Value>) {
+    let mut members = Map::new();
+    members.insert("type".to_owned(), json!(kind));
+    members.insert("at".to_owned(), json!(Timestamp(app.clock.unix_ms()).to_string()));
+    members.insert("account".to_owned(), json!(account));
+    members.append(&mut data);
+    let passing = Passing {
+        account: account.cloned(),
+        kind: kind.to_owned(),
+        body: Value::Object(members).to_string(),
+    };
+    // Texts cannot fail to serialise.
+    app.coord.news.tell(serde_json::to_string(&passing).unwrap_or_default());
+}
+
+/// How far an upload has come, now and then. Parts are not told of.
+pub fn upload(app: &App, upload: &Upload, offset: u64) {
+    if upload.kind == UploadKind::Partial || !app.upload_progress.lets(upload.id) {
+        return;
+    }
+    let mut data = Map::new();
+    data.insert("upload".to_owned(), json!(upload.id));
+    data.insert("offset_bytes".to_owned(), json!(offset));
+    if let Some(length) = upload.length {
+        data.insert("length_bytes".to_owned(), json!(length));
+    }
+    tell(app, "upload.progress", upload.owner.as_ref(), data);
+}
+
+/// How far a video is, now and then, after something was heard of one of its jobs.
+pub async fn asset(app: &App, job: uuid::Uuid) {
+    match progress::around(&app.catalog, job).await {
+        Ok(Some(around)) if app.asset_progress.lets(around.asset) => {
+            let mut data = Map::new();
+            data.insert("asset".to_owned(), json!(around.asset));
+            data.insert("progress".to_owned(), json!(around.progress));
+            let account = (!around.account.is_empty()).then(|| AccountId::new(around.account));
+            tell(app, "asset.progress", account.as_ref(), data);
+        }
+        Ok(_) => {}
+        Err(error) => {
+            tracing::debug!(error = &error as &dyn std::error::Error, "asset_progress.not_told");
+        }
+    }
+}
