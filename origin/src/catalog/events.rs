@@ -55,7 +55,7 @@ pub struct Logged {
 pub async fn append(tx: &mut Tx, new: &NewEvent) -> Result<(), CatalogError> {
     sqlx::query(
         "INSERT INTO outbox (id, place, kind, account, subject, body, created_at)
-         VALUES ($1, (SELECT CASE WHEN COALESCE(MAX(place), 0) >= $2 THEN MAX(place) + 1 ELSE $2 END
+         VALUES ($1, (SELECT CASE WHEN COALESCE(MAX(place), 0) >= $2 THEN COALESCE(MAX(place), 0) + 1 ELSE $2 END
                       FROM outbox WHERE subject = $3), $4, $5, $3, $6, $7)",
     )
     .bind(new.id.as_str())
