@@ -366,9 +366,9 @@ pub const STREAM_WRITE: Duration = Duration::from_secs(60);
 /// How often a quiet stream says something.
 pub const STREAM_KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How often it is looked whether who reads a stream still may.
-pub const STREAM_RECHECK: Duration = Duration::from_secs(15);
+pub const STREAM_RECHECK: Duration = Duration::from_secs(5);
 /// How often that may fail for want of the catalogue or of Redis before the stream ends.
-pub const STREAM_RECHECK_TRIES: u32 = 20;
+pub const STREAM_RECHECK_TRIES: u32 = 60;
 /// When clients are to come back after a stream has ended, in milliseconds.
 pub const STREAM_RETRY_MS: u32 = 2000;
 /// The least time between two reports of one upload's or one video's progress.
