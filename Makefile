@@ -1,6 +1,6 @@
 # `make` alone says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-tools web web-check lint fmt bench-edge bench-upload bench-video
+.PHONY: help run test test-tools web web-check lint fmt bench-edge bench-upload bench-video bench-dashboard
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,10 @@ bench-upload: $(BENCH)/upload_bench.py ## uploads beside tusd and rustus, first 
 bench-video: ## from an upload's last byte to the first picture, beside bare ffmpeg (ARGS="--clips 10 --rounds 1")
 	cargo build --release --bin tidegate-origin --bin tidegate-transcoder --bin tidegate-edge
 	python3 scripts/bench_video.py --bins $(or $(CARGO_TARGET_DIR),target)/release $(ARGS)
+
+bench-dashboard: ## the library and its API with 10,000 assets, and 200 event streams (ARGS="--scenes list")
+	cargo build --release --bin tidegate-origin
+	python3 scripts/bench_dashboard.py --bins $(or $(CARGO_TARGET_DIR),target)/release $(ARGS)
 
 $(BENCH)/%_bench.py:
 	@echo "The benchmark scripts are kept beside the repository: BENCH=FOLDER says where (now $(BENCH))." >&2; exit 1

@@ -23,7 +23,7 @@ import subprocess
 import sys
 import time
 
-from videobench import ffmpeg, report, scenes
+from bench import ffmpeg, report, scenes
 
 SCENES = ("ready", "peer", "cpu", "claims", "workers", "start", "rebuffer")
 

@@ -125,6 +125,7 @@ fn sources(folder: &Path) -> Vec<Case> {
             0,
             0,
         ),
+        ladder("a rate of 59.94 that varies", varying(), &[(640, 360)], 1, 0),
         ladder("two languages with subtitles", made("languages.mp4", &languages), &[(640, 360)], 2, 1),
         ladder(
             "one frame",
@@ -140,6 +141,17 @@ fn sources(folder: &Path) -> Vec<Case> {
         fails("sixty thousand lines and columns", huge(folder, &flat), "source_too_large"),
         Case { name: "text", file: text(folder), becomes: Becomes::Stays },
     ]
+}
+
+/// Frames are missing here and there, as a phone leaves them out in the dark.
+fn varying() -> PathBuf {
+    let thinned = "select='mod(n\\,5)*mod(n\\,7)',setpts=PTS+0/TB";
+    let words = format!(
+        "{},{thinned} {} {X264} -vsync vfr {AAC}",
+        picture("640x360", "60000/1001", "24"),
+        sound(440, "24")
+    );
+    made("varying.mp4", &words)
 }
 
 fn empty(folder: &Path) -> PathBuf {
@@ -230,6 +242,9 @@ fn every_kind_of_source_becomes_the_right_ladder_or_a_clear_error_and_stays_as_i
             }
             Becomes::Stays => assert_eq!(api.asset(&id)["state"], "uploaded", "{}", case.name),
         }
+        if case.name.contains("varies") {
+            has_a_constant_rate(&api, &edge, &id);
+        }
         let source = api.source(&id);
         assert_eq!(digest_of(&source.expect(200).body), digest, "{} stays as it was", case.name);
         assert_eq!(api.asset(&id)["digest"], digest);
@@ -265,6 +280,17 @@ fn is_the_ladder(api: &Api, edge: &Service, id: &str, rungs: &[(u64, u64)], audi
     has_aligned_keyframes(edge, folder, &master);
     let dash = get(edge, granted["playback"]["dash"].as_str().unwrap());
     assert_eq!(dash.matches("contentType=\"video\"").count(), usize::from(!rungs.is_empty()), "{dash}");
+}
+
+/// 24 s at 60000/1001, every frame of them, each as long as the others.
+fn has_a_constant_rate(api: &Api, edge: &Service, id: &str) {
+    let hls = grant(api, id)["playback"]["hls"].as_str().unwrap().replace("master", "v360");
+    let frames = ffprobe(&format!("{}{hls}", edge.url()), "-select_streams v -show_entries packet=dts_time");
+    let times: Vec<f64> = frames.iter().map(|frame| frame.parse().unwrap()).collect();
+    assert!((1437..=1440).contains(&times.len()), "{} frames", times.len());
+    for pair in times.windows(2) {
+        assert!((pair[1] - pair[0] - 1001.0 / 60_000.0).abs() < 0.001, "{pair:?}");
+    }
 }
 
 fn grant(api: &Api, id: &str) -> Value {

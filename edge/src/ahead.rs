@@ -33,10 +33,14 @@ pub(crate) fn ask_again(node: &Arc<Node>, object: &Arc<Object>, ask: impl FnOnce
 /// next has the one after that fetched.
 pub(crate) fn fetch_next(node: &Arc<Node>, object: &Object) {
     let (Some(next), Some(fleet)) = (&object.next, &node.fleet) else { return };
-    if !next.take() || node.cache.entry(&next.target).is_some() {
+    if next.is_taken() || node.cache.entry(&next.target).is_some() {
         return;
     }
+    // With none free it stays to be fetched for the next viewer.
     let Ok(permit) = node.prefetches.clone().try_acquire_owned() else { return };
+    if !next.take() {
+        return;
+    }
     let ask = Arc::new(Ask::fleet(&next.target, fleet.key.as_ref()));
     let node = node.clone();
     node.tasks.clone().spawn(async move {

@@ -17,6 +17,7 @@ mod node;
 mod pass;
 mod refusal;
 mod response;
+mod tally;
 mod upstream;
 mod viewer;
 

@@ -45,6 +45,12 @@ pub const PRESS_EVICTIONS: usize = 8;
 pub const READ_AHEAD_SLICES: u64 = 2;
 /// Objects fetched before anyone asked for them, at once; further ones are left to their viewers.
 pub const PREFETCHES: usize = 32;
+/// Folders up from an object that what follows it may lie in: the next chunk's are two up.
+pub const NEXT_LEVELS: usize = 2;
+/// Groups an object may belong to; RFC 9875 section 2 asks for 32 at least.
+pub const GROUPS: usize = 64;
+/// Bytes in the name of one; it asks for 32 at least.
+pub const GROUP_BYTES: usize = 128;
 /// The largest object fetched before anyone asked for it.
 pub const PREFETCH_BYTES: u64 = 16 << 20;
 /// A fill whose last viewer has gone is finished if no more than this is missing, or half of it has come.
@@ -129,6 +135,12 @@ pub const SYNC_EXCUSE_MIN: Duration = Duration::from_millis(10);
 pub const SYNC_EXCUSE_MAX: Duration = Duration::from_secs(2);
 /// Pause between polls while the origin cannot be reached.
 pub const PURGE_RETRY: Duration = Duration::from_millis(250);
+/// Assets whose traffic is counted at once; that of further ones is not, until the next heartbeat.
+pub const TALLY_ASSETS: usize = 16_384;
+/// Parts of that table, each with a lock of its own.
+pub const TALLY_SHARDS: usize = 16;
+/// Assets told of in one heartbeat.
+pub const REPORT_ASSETS: usize = 1000;
 /// How often the edge says it is alive.
 pub const HEARTBEAT: Duration = Duration::from_secs(2);
 /// How often the keys of grants are fetched.

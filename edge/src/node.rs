@@ -19,6 +19,7 @@ use crate::fleet::Fleet;
 use crate::gate::rate::RateGate;
 use crate::limits;
 use crate::metrics::{Metrics, register_gauges};
+use crate::tally::Tally;
 use crate::upstream::Upstream;
 use tidegate_serve::client::Network;
 
@@ -34,6 +35,10 @@ pub(crate) struct Node {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) clock: Clock,
     pub(crate) entropy: Entropy,
+    /// What was sent of each asset and not told yet.
+    pub(crate) tally: Tally,
+    /// The ceiling over everything it holds for objects and clients.
+    pub(crate) memory: u64,
     /// Objects fetched before anyone asked, at once.
     pub(crate) prefetches: Arc<Semaphore>,
     /// Fills and openings under way.
@@ -75,6 +80,8 @@ impl Node {
             metrics,
             clock,
             entropy,
+            tally: Tally::default(),
+            memory: config.memory.0,
             prefetches: Arc::new(Semaphore::new(limits::PREFETCHES)),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),

@@ -12,6 +12,7 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use tidegate_wire::headers as own;
 
+use crate::cache::groups::{CACHE_GROUP_INVALIDATION, CACHE_GROUPS, Groups};
 use crate::cache::object::Visibility;
 use crate::cache::opening::Relay;
 use crate::gate::{self, Granted};
@@ -25,7 +26,7 @@ use crate::upstream::body::UpstreamBody;
 use crate::upstream::{Exchange, Failure, headers};
 
 /// A request of any method, with its body: `--forward all`. What it may have changed is forgotten (RFC 9111 section
-/// 4.4).
+/// 4.4), and the groups that the answer names (RFC 9875 section 3).
 pub(crate) async fn whole(
     node: &Arc<Node>,
     peer: IpAddr,
@@ -49,6 +50,7 @@ pub(crate) async fn whole(
                 node.cache.forget_path(&path);
             }
         }
+        node.cache.forget_groups(&Groups::of(&exchange.headers, &CACHE_GROUP_INVALIDATION));
     }
     let response = relayed(node, &parts.method, Bytes::new(), exchange, Granted::No)?;
     Ok((response, Outcome::Method))
@@ -116,6 +118,7 @@ fn relayed(
         let visibility = if shows_bytes { Visibility::of(&fields) } else { Visibility::Open };
         gate::may_see(visibility, granted)?;
         fields.remove(own::VISIBILITY);
+        fields.remove(CACHE_GROUPS);
         if visibility == Visibility::Private {
             fields.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
         }

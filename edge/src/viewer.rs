@@ -19,6 +19,7 @@ use crate::node::Node;
 use crate::outcome::Outcome;
 use crate::refusal::Refusal;
 use crate::response::{EdgeBody, Rendered, Rendering, cors};
+use crate::tally::Tally;
 use crate::upstream::{Ask, Failure};
 use crate::{ahead, limits, pass};
 use tidegate_serve::select;
@@ -33,6 +34,7 @@ pub(crate) async fn serve(
 ) -> Response<EdgeBody> {
     let begun = Instant::now();
     let log = AccessLog::begin(&request);
+    let asset = if node.is_fleet() { Tally::name(request.method(), request.uri()) } else { None };
     let answer = async {
         if ambiguous { Err(Code::AmbiguousLength.into()) } else { answer(node, peer, request, begun).await }
     };
@@ -52,7 +54,8 @@ pub(crate) async fn serve(
         cors::open(headers);
     }
     node.metrics.request(outcome);
-    response.body_mut().meter(&node.metrics, begun);
+    let traffic = asset.and_then(|asset| node.tally.count(asset, response.status(), outcome));
+    response.body_mut().meter(&node.metrics, traffic, begun);
     if let Some(log) = log {
         log.end(&response, outcome, begun);
     }

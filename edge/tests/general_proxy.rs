@@ -34,6 +34,35 @@ fn a_post_goes_through_and_invalidates_what_it_may_have_changed() {
 }
 
 #[test]
+fn an_answer_to_a_change_names_the_groups_that_are_forgotten() {
+    let (origin, edge) = scene();
+    let of = |groups: &str| Object::new(&b"it"[..], "one").field("cache-groups", groups);
+    for (path, groups) in [
+        ("/a", "\"scripts\""),
+        ("/b", "\"styles\", \"scripts\";x=1"),
+        ("/c", "\"styles\""),
+        ("/d", "scripts"),
+    ] {
+        origin.put(path, of(groups));
+        assert_eq!(edge.get(path).status, 200);
+    }
+    origin.put("/change", Object::new(&b"done"[..], "one").field("cache-group-invalidation", "\"scripts\""));
+    assert_eq!(edge.get("/change").status, 200);
+    assert_eq!(cache_status(&edge.get("/a")), "tidegate; hit", "a safe request changes nothing");
+    assert_eq!(Request::new("POST", "/change").send(edge.addr).status, 200);
+    for (path, expected) in [
+        ("/a", "tidegate; fwd=uri-miss; stored"),
+        ("/b", "tidegate; fwd=uri-miss; stored"),
+        ("/c", "tidegate; hit"),
+        ("/d", "tidegate; hit"),
+    ] {
+        let answer = edge.get(path);
+        assert_eq!(cache_status(&answer), expected, "{path}");
+        assert!(answer.header("cache-groups").is_some(), "who is downstream may want to know");
+    }
+}
+
+#[test]
 fn other_methods_pass_and_safe_ones_invalidate_nothing() {
     let (origin, edge) = scene();
     origin.put("/item", Object::new(&b"it"[..], "one"));

@@ -46,6 +46,32 @@ fn invariant_8_a_running_edge_forgets_within_two_seconds() {
 }
 
 #[test]
+fn a_purge_by_tag_forgets_the_group_and_nothing_else() {
+    let origin = Origin::start();
+    let path = |n: u8| AssetId::generate(1_700_000_000_000, [n; 10]).source_path();
+    for (n, groups) in [(1, "\"source\", \"one\""), (2, "\"source\", \"two\""), (3, "\"other\"")] {
+        let object = Object::new(random_bytes(u64::from(n), SLICE), "one");
+        origin.put(&path(n), object.field("cache-groups", groups));
+    }
+    let edge = TestEdge::fleet(&origin);
+    for n in 1..=3 {
+        assert_eq!(
+            edge.get(&path(n)).expect(200).header("cache-groups"),
+            None,
+            "it is the fleet's own affair"
+        );
+    }
+    origin.purge(PurgeTargets { tags: vec!["two".into(), "other".into()], ..PurgeTargets::default() });
+    eventually_true("the purge to be applied", Duration::from_secs(2), || {
+        edge.metric("tidegate_edge_purge_cursor", &[]) == 1.0
+    });
+    assert_eq!(cache_status(&edge.get(&path(1))), "tidegate; hit");
+    for n in [2, 3] {
+        assert!(cache_status(&edge.get(&path(n))).contains("uri-miss"), "{n}");
+    }
+}
+
+#[test]
 fn invariant_8_a_stopped_process_asks_before_it_serves_again() {
     let (origin, path) = origin_with_asset();
     let edge = ChildEdge::start(&origin, &[]);

@@ -26,6 +26,7 @@ use crate::limits;
 use crate::mail::PostError;
 use crate::metrics::Metrics;
 use crate::outgoing::Outgoing;
+use crate::plays::Plays;
 use crate::store::{BlobStore, FileStore, LocalFiles, LocalStore, Tree};
 
 /// Why an origin does not start.
@@ -112,6 +113,8 @@ pub struct App {
     pub throttle: Throttle,
     /// Makes and checks grants.
     pub grants: GrantKeys,
+    /// What players say.
+    pub plays: Plays,
     /// Upload requests at work, which run to their end whatever becomes of their connections.
     pub tasks: TaskTracker,
     /// Since when workers could be heard without a gap, in milliseconds since 1970: from the start, or from when the
@@ -157,6 +160,7 @@ impl App {
             grants: GrantKeys::open(catalog.clone(), clock.clone()).await?,
             throttle: Throttle::new(clock.clone()),
             fleet_key: fleet_key.map(|key| secret::hash(key.reveal())),
+            plays: Plays::new(config.plays_per_minute),
             readiness: Readiness::new(),
             heard_since: AtomicU64::new(clock.unix_ms()),
             hub: Hub::default(),

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use tidegate_serve::listen::ListenOptions;
@@ -124,6 +125,13 @@ pub struct OriginConfig {
     /// Days after which an unfinished upload, or a part, that nobody has written to is given up and its bytes removed.
     #[arg(long, env = "TIDEGATE_UPLOAD_EXPIRY_DAYS", value_name = "DAYS", default_value_t = limits::UPLOAD_EXPIRY_DAYS, value_parser = clap::value_parser!(u32).range(1..))]
     pub upload_expiry_days: u32,
+    /// How long a deleted asset lies in the trash, from where it can be brought back: 90s, 30m, 1h, 7d; 0 removes it at
+    /// once.
+    #[arg(long, env = "TIDEGATE_TRASH", value_name = "TIME", default_value = "1h", value_parser = parse_span)]
+    pub trash: Duration,
+    /// Plays that one client address may begin in a minute.
+    #[arg(long, env = "TIDEGATE_PLAYS_PER_MINUTE", value_name = "PLAYS", default_value_t = limits::PLAYS_PER_MINUTE)]
+    pub plays_per_minute: u32,
     /// What videos are made into: LINES:RATE for each rung, from the lowest, in bits a second. A rung's lines are those
     /// of a box of 16 to 9, upright for upright video, that the picture fits into; nothing is scaled up.
     #[arg(long, env = "TIDEGATE_LADDER", value_name = "LADDER", default_value = Ladder::DEFAULT)]
@@ -218,6 +226,8 @@ impl OriginConfig {
             direct_writes: DirectWrites::default(),
             max_upload: ByteSize(limits::MAX_UPLOAD_BYTES),
             upload_expiry_days: limits::UPLOAD_EXPIRY_DAYS,
+            trash: limits::TRASH_KEPT,
+            plays_per_minute: limits::PLAYS_PER_MINUTE,
             ladder: Ladder::default(),
             preset: None,
             job_lease: limits::JOB_LEASE_S,
@@ -251,6 +261,24 @@ impl OriginConfig {
     }
 }
 
+/// A span of time: a whole number and `s`, `m`, `h` or `d`; `0` needs no unit.
+fn parse_span(text: &str) -> Result<Duration, String> {
+    let wrong = || "a span of time is a whole number and s, m, h or d, as in 90s or 1h; or 0".to_owned();
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
+    let seconds: u64 = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => limits::DAY_MS / 1000,
+        _ => return Err(wrong()),
+    };
+    let number: u32 = number.parse().map_err(|_| wrong())?;
+    Ok(Duration::from_secs(u64::from(number) * seconds))
+}
+
 /// What libx264 has; slower than `veryslow` is of no use.
 const PRESETS: [&str; 9] =
     ["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"];
@@ -263,4 +291,21 @@ fn parse_public_url(text: &str) -> Result<String, String> {
         return Err("a public URL is http:// or https:// with a host, and no query".to_owned());
     }
     Ok(text.trim_end_matches('/').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_of_time_have_a_unit() {
+        for (text, seconds) in
+            [("0", 0), ("0s", 0), ("90s", 90), ("30m", 1800), ("1h", 3600), ("7d", 604_800)]
+        {
+            assert_eq!(parse_span(text).unwrap().as_secs(), seconds, "{text}");
+        }
+        for text in ["", "h", "1", "1.5h", "-1h", "1w", "1 h", "1é", "99999999999d"] {
+            assert!(parse_span(text).is_err(), "{text}");
+        }
+    }
 }

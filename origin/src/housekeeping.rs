@@ -10,11 +10,12 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::app::App;
 use crate::catalog::{
-    CatalogError, edges, jobs as job_rows, keys, purges, queue, removals, trees, uploads, workers,
+    CatalogError, assets, edges, jobs as job_rows, keys, purges, queue, removals, trees, uploads, workers,
 };
 use crate::catalog::{deliveries, events, mails};
+use crate::events::passing;
 use crate::jobs::sweep;
-use crate::{grants, ingest, limits};
+use crate::{deletion, grants, ingest, limits, plays};
 
 /// Runs until the origin stops.
 pub async fn run(app: Arc<App>) {
@@ -24,7 +25,22 @@ pub async fn run(app: Arc<App>) {
         every(&app, limits::JOB_SWEEP_EVERY, || take_jobs_back(&app)),
         every(&app, limits::JOB_COUNT_EVERY, || count_jobs(&app)),
         every(&app, limits::HOUSEKEEPING_EVERY, || tidy(&app)),
+        every(&app, limits::PLAYS_FLUSH_EVERY, || write_plays(&app)),
     );
+    // What was heard since the last time.
+    write_plays(&app).await;
+}
+
+async fn write_plays(app: &App) {
+    match plays::flush(app).await {
+        Ok(assets) if assets.is_empty() => {}
+        Ok(assets) => {
+            if let Err(error) = passing::viewers(app, assets).await {
+                tracing::debug!(error = &error as &dyn std::error::Error, "viewers.not_told");
+            }
+        }
+        Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "plays.not_written"),
+    }
 }
 
 async fn every<F: Future<Output = ()>>(app: &App, period: Duration, work: impl Fn() -> F) {
@@ -98,6 +114,10 @@ async fn tidy_catalog(app: &App) -> Result<(), CatalogError> {
     queue::forget_shares(&app.catalog).await?;
     workers::forget(&app.catalog, ago(limits::WORKER_KEPT)).await?;
     tidy_told(app, now_ms).await?;
+    // The library.
+    deletion::empty_trash(app).await?;
+    plays::tidy(app).await?;
+    assets::fill_in(&app.catalog, limits::FILLED_PER_ROUND).await?;
     Ok(())
 }
 

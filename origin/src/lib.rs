@@ -5,10 +5,12 @@
 pub mod config;
 pub mod limits;
 
+pub mod about;
 pub mod app;
 pub mod deletion;
 pub mod housekeeping;
 pub mod metrics;
+pub mod plays;
 pub mod server;
 
 pub mod http;

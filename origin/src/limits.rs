@@ -100,8 +100,78 @@ pub const PAGE_ASSETS_MAX: u32 = 200;
 pub const PURGE_TARGETS: usize = 1000;
 /// The longest URL or prefix of a purge.
 pub const PURGE_URL_BYTES: usize = 2048;
+/// The longest name of a group in a purge.
+pub const PURGE_TAG_BYTES: usize = 128;
 /// The longest request id taken over from a client.
 pub const REQUEST_ID_BYTES: usize = 64;
+
+// The library
+
+/// Characters of an asset's title.
+pub const ASSET_TITLE_CHARS: usize = 200;
+/// Characters of an asset's description.
+pub const ASSET_DESCRIPTION_CHARS: usize = 5000;
+/// Tags of an asset.
+pub const ASSET_TAGS: usize = 30;
+/// Characters of a tag.
+pub const ASSET_TAG_CHARS: usize = 50;
+/// Members of an asset's own metadata.
+pub const ASSET_METADATA_KEYS: usize = 50;
+/// Bytes of the name of one.
+pub const ASSET_METADATA_KEY_BYTES: usize = 64;
+/// Bytes of all of them as JSON.
+pub const ASSET_METADATA_BYTES: usize = 8 * 1024;
+/// Characters of a value that filters find.
+pub const ASSET_METADATA_TERM_CHARS: usize = 200;
+/// Characters that lists by title go by.
+pub const SORT_KEY_CHARS: usize = 100;
+/// Characters of a text that is searched for.
+pub const SEARCH_CHARS: usize = 200;
+/// Tags and members of metadata that one list is filtered by.
+pub const LIST_TERMS: usize = 10;
+/// The longest cursor of a list.
+pub const CURSOR_BYTES: usize = 1024;
+/// How long a deleted asset may be brought back, unless configured otherwise.
+pub const TRASH_KEPT: Duration = Duration::from_secs(3600);
+/// Assets that an older version has put there and that are looked at in one round.
+pub const FILLED_PER_ROUND: u32 = 500;
+
+// Plays and what is counted
+
+/// How often a player says how far it is.
+pub const PLAY_EVERY: Duration = Duration::from_secs(10);
+/// Someone counts as a viewer for so long after the player was last heard of.
+pub const VIEWER_AROUND: Duration = Duration::from_secs(25);
+/// A play that was not heard of for so long has ended: going on is another.
+pub const PLAY_KEPT: Duration = Duration::from_secs(6 * 3600);
+/// Plays that one address may begin in a minute, unless configured otherwise.
+pub const PLAYS_PER_MINUTE: u32 = 60;
+/// Addresses whose plays are counted at once.
+pub const PLAY_ADDRESSES: u64 = 100_000;
+/// Plays that are kept at once; more are not begun.
+pub const PLAYS_KEPT: u64 = 200_000;
+/// How often what players have said is written down.
+pub const PLAYS_FLUSH_EVERY: Duration = Duration::from_secs(2);
+/// Plays that were heard of since the last time; more wait for it.
+pub const PLAYS_WAITING: usize = 50_000;
+/// Plays written down in one change.
+pub const PLAYS_PER_CHANGE: usize = 500;
+/// How fast somebody may claim to watch, in times of real time.
+pub const PLAY_SPEED: u64 = 4;
+/// The longest start that is counted; who waits longer has gone.
+pub const PLAY_START_MOST: Duration = Duration::from_secs(300);
+/// Interruptions of one play that are counted.
+pub const PLAY_STALLS_MOST: u64 = 1000;
+/// Days of statistics that are shown.
+pub const STATISTICS_DAYS: u32 = 90;
+/// Assets with viewers that are listed, those with the most.
+pub const VIEWED_ASSETS: u32 = 200;
+/// Assets in one report of an edge.
+pub const EDGE_REPORT_ASSETS: usize = 1000;
+/// The most that one report adds to anything.
+pub const EDGE_REPORT_MOST: u64 = 1 << 50;
+/// Reports of an edge's run are remembered for so long after the last.
+pub const EDGE_REPORT_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 
 // Fleet
 

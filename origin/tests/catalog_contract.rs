@@ -10,7 +10,7 @@ use tidegate_origin::catalog::keys::{self, GrantKey};
 use tidegate_origin::catalog::purges;
 use tidegate_origin::catalog::removals::{self, Removal};
 use tidegate_origin::catalog::tokens::{self, Token};
-use tidegate_origin::catalog::{AccountId, Catalog, Visibility, assets, edges};
+use tidegate_origin::catalog::{AccountId, Asset, Catalog, Visibility, assets, edges};
 use tidegate_wire::fleet::Heartbeat;
 use tidegate_wire::purge::PurgeTargets;
 
@@ -21,7 +21,6 @@ on_both_engines! {
     an_account_has_only_so_many_tokens,
     an_asset_reads_back_as_it_was_written,
     a_repeated_completion_changes_nothing,
-    assets_come_in_pages_newest_first,
     a_change_that_is_dropped_never_was,
     a_rename_and_a_deletion_are_seen,
     removals_wait_until_they_are_done,
@@ -153,31 +152,11 @@ async fn a_repeated_completion_changes_nothing(database: Database) {
     let catalog = database.connect().await;
     assert!(insert_asset(&catalog, 1, None).await);
     let mut tx = catalog.begin().await.unwrap();
-    assert!(assets::update(&mut tx, asset_id(1), "new name", Visibility::Public, 99).await.unwrap());
+    let renamed = assets::get_locked(&mut tx, asset_id(1)).await.unwrap().unwrap();
+    assets::update(&mut tx, &Asset { name: "new name".to_owned(), ..renamed }, 99).await.unwrap();
     tx.commit().await.unwrap();
     assert!(!insert_asset(&catalog, 1, None).await);
     assert_eq!(assets::get(&catalog, asset_id(1)).await.unwrap().unwrap().name, "new name");
-}
-
-async fn assets_come_in_pages_newest_first(database: Database) {
-    let catalog = database.connect().await;
-    let (ada, bob) = (add_account(&catalog, "ada").await, add_account(&catalog, "bob").await);
-    for n in 1..=5 {
-        insert_asset(&catalog, n, Some(&ada)).await;
-    }
-    insert_asset(&catalog, 6, Some(&bob)).await;
-    insert_asset(&catalog, 7, None).await;
-    let page = |before, limit| {
-        let (catalog, ada) = (catalog.clone(), ada.clone());
-        async move {
-            let page = assets::list(&catalog, &ada, before, limit).await.unwrap();
-            page.into_iter().map(|asset| asset.id).collect::<Vec<_>>()
-        }
-    };
-    assert_eq!(page(None, 2).await, [asset_id(5), asset_id(4)]);
-    assert_eq!(page(Some(asset_id(4)), 2).await, [asset_id(3), asset_id(2)]);
-    assert_eq!(page(Some(asset_id(2)), 2).await, [asset_id(1)]);
-    assert_eq!(page(Some(asset_id(1)), 2).await, []);
 }
 
 async fn a_change_that_is_dropped_never_was(database: Database) {
@@ -194,8 +173,9 @@ async fn a_rename_and_a_deletion_are_seen(database: Database) {
     let catalog = database.connect().await;
     insert_asset(&catalog, 1, None).await;
     let mut tx = catalog.begin().await.unwrap();
-    assert!(assets::update(&mut tx, asset_id(1), "ü", Visibility::Public, 99).await.unwrap());
-    assert!(!assets::update(&mut tx, asset_id(2), "x", Visibility::Public, 99).await.unwrap());
+    let asset = assets::get_locked(&mut tx, asset_id(1)).await.unwrap().unwrap();
+    let asset = Asset { name: "ü".to_owned(), visibility: Visibility::Public, ..asset };
+    assets::update(&mut tx, &asset, 99).await.unwrap();
     assert_eq!(assets::get_locked(&mut tx, asset_id(1)).await.unwrap().unwrap().name, "ü");
     tx.commit().await.unwrap();
     let asset = assets::get(&catalog, asset_id(1)).await.unwrap().unwrap();
@@ -260,6 +240,9 @@ async fn heartbeats_replace_each_other_until_they_are_forgotten(database: Databa
         hit_ratio,
         cached_bytes: 1 << 40,
         version: "0.1.0".to_owned(),
+        memory_limit_bytes: Some(1 << 30),
+        memory_used_bytes: None,
+        report: None,
     };
     edges::beat(&catalog, &beat("http://b", 1, None), 10).await.unwrap();
     edges::beat(&catalog, &beat("http://a", 2, Some(0.25)), 20).await.unwrap();

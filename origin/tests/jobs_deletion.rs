@@ -6,6 +6,7 @@ mod support;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use support::api::{As, Origin, SECOND};
 use support::worker::{
@@ -22,7 +23,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 #[tokio::test]
 async fn jobs_end_and_files_go_with_their_asset() {
-    let origin = Origin::start().await;
+    let origin = Origin::start_with(|config| config.trash = Duration::ZERO).await;
     let ada = origin.token_of("ada").await;
     let id = upload(&origin, &ada, "video/mp4").await;
     let other = upload(&origin, &ada, "video/mp4").await;
@@ -53,7 +54,7 @@ async fn jobs_end_and_files_go_with_their_asset() {
 
 #[tokio::test]
 async fn files_that_could_not_be_removed_are_not_forgotten() {
-    let origin = Origin::start().await;
+    let origin = Origin::start_with(|config| config.trash = Duration::ZERO).await;
     let ada = origin.token_of("ada").await;
     let id = upload(&origin, &ada, "video/mp4").await;
     let info = source_info(10_000);

@@ -58,6 +58,7 @@ async fn invariant_9_what_was_made_of_a_private_video_takes_the_owner_a_grant_or
                     assert_eq!(answer.status, expected, "{who:?} {method} {visibility} {name}: {answer:?}");
                     let told = if matches!(who, As::Fleet) { visibility } else { "" };
                     assert_eq!(answer.header("tidegate-visibility"), told, "{who:?}");
+                    assert_eq!(answer.header("cache-groups").is_empty(), told.is_empty(), "{who:?}");
                     assert_eq!(answer.header("access-control-allow-origin"), "*");
                 }
             }
@@ -103,7 +104,30 @@ async fn what_never_changes_is_kept_for_ever_by_edges_and_asked_about_by_everyon
         let answer = origin.get(&As::Fleet, &format!("/media/{id}/1/{name}")).await.expect(200);
         assert_eq!(answer.header("content-type"), expected, "{name}");
         assert!(answer.header("content-security-policy").contains("sandbox"), "{name}");
+        let kind = match expected {
+            "image/jpeg" => "pictures",
+            "text/vtt; charset=utf-8" => "texts",
+            "video/mp4" | "audio/mp4" => "segments",
+            _ => "manifests",
+        };
+        assert_eq!(answer.header("cache-groups"), format!("\"{id}\", \"{kind}\""), "{name}");
     }
+}
+
+#[tokio::test]
+async fn the_last_segment_of_a_chunk_names_the_first_of_the_next() {
+    let origin = Origin::start().await;
+    let ada = origin.token_of("ada").await;
+    let id = upload(&origin, &ada, "video/mp4").await;
+    do_all(&origin, &source_info(90_000)).await;
+    let folder = format!("/media/{id}/1/");
+    let playlist = origin.get(&As::Fleet, &format!("{folder}v360.m3u8")).await.expect(200).text;
+    let segments: Vec<&str> = playlist.lines().filter(|line| line.ends_with(".m4s")).collect();
+    let joint = segments.windows(2).find(|two| two[1].ends_with("/00000.m4s")).unwrap();
+    let last = origin.get(&As::Fleet, &format!("{folder}{}", joint[0])).await.expect(200);
+    assert_eq!(last.header("link"), format!("<../../{}>; rel=\"next\"", joint[1]));
+    let end = origin.get(&As::Fleet, &format!("{folder}{}", segments.last().unwrap())).await.expect(200);
+    assert_eq!(end.header("link"), "", "there is none after it");
 }
 
 #[tokio::test]

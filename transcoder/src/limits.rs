@@ -27,8 +27,9 @@ pub const RETRY_LONGEST: Duration = Duration::from_secs(10);
 /// A store, a fetch or the word that a job is over is tried again for so long; then the attempt is given up, and the
 /// origin finds out by the lease.
 pub const ORIGIN_PATIENCE: Duration = Duration::from_secs(300);
-/// Bytes of an answer of the origin to a call.
-pub const ANSWER_BYTES: usize = 16 * 1024 * 1024;
+/// Bytes of an answer of the origin to a call. The largest is the work of packaging: some 200 bytes a segment, and a day
+/// of five tracks has 108,000.
+pub const ANSWER_BYTES: usize = 64 * 1024 * 1024;
 /// Characters of a worker's name.
 pub const NAME_CHARS: usize = 100;
 

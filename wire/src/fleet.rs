@@ -4,6 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
+use crate::AssetId;
+
 /// The public half of a grant key: 32 bytes of Ed25519 in unpadded base64url.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -41,6 +43,39 @@ pub struct Heartbeat {
     pub cached_bytes: u64,
     /// The edge's version.
     pub version: String,
+    /// The most memory it may use for objects and clients.
+    #[serde(default)]
+    pub memory_limit_bytes: Option<u64>,
+    /// What of it is in use for bytes of objects and what is known of them.
+    #[serde(default)]
+    pub memory_used_bytes: Option<u64>,
+    /// What was sent of each asset; the same until an answer says that it was counted.
+    #[serde(default)]
+    pub report: Option<TrafficReport>,
+}
+
+/// What an edge has sent of each asset since its report before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrafficReport {
+    /// A random name of this run of the edge.
+    pub instance: String,
+    /// The report's number in the run, from 1.
+    pub seq: u64,
+    /// What was sent, each asset once.
+    pub assets: Vec<AssetTraffic>,
+}
+
+/// What was sent of one asset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssetTraffic {
+    /// Of which.
+    pub asset: AssetId,
+    /// Requests answered with bytes of it.
+    pub requests: u64,
+    /// Those of them that were answered from the cache alone.
+    pub hits: u64,
+    /// Bytes of bodies.
+    pub bytes: u64,
 }
 
 /// The answer to a heartbeat.
@@ -48,4 +83,7 @@ pub struct Heartbeat {
 pub struct HeartbeatAck {
     /// The newest purge in the log.
     pub purge_head: u64,
+    /// The number of the report that came with the heartbeat, once it has been counted: now or before.
+    #[serde(default)]
+    pub counted: Option<u64>,
 }

@@ -100,7 +100,11 @@ codes! {
     NotAVideo = "not_a_video", 409, "Nothing is made of this asset for playing: it is no video.";
     CaptionsInvalid = "captions_invalid", 422, "The body is not a WebVTT file.";
     TooManyCaptions = "too_many_captions", 409, "This video has as many captions as it may have.";
+    JobEnded = "job_ended", 409, "The job has ended already.";
     JobNotFailed = "job_not_failed", 409, "Only a job that has failed for good can be tried again.";
+
+    // The library
+    PlayNotFound = "play_not_found", 404, "There is no such play, or it has ended long ago; begin another.";
 
     // What others are told
     WebhookNotFound = "webhook_not_found", 404, "There is no such webhook.";

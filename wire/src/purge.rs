@@ -16,15 +16,18 @@ pub struct PurgeTargets {
     /// Path prefixes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub prefixes: Vec<String>,
+    /// Groups, as objects name theirs in `Cache-Groups` (RFC 9875).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
 }
 
 impl PurgeTargets {
     /// Whether the record names nothing.
     pub fn is_empty(&self) -> bool {
-        self.assets.is_empty() && self.urls.is_empty() && self.prefixes.is_empty()
+        self.assets.is_empty() && self.urls.is_empty() && self.prefixes.is_empty() && self.tags.is_empty()
     }
 
-    /// Whether an object cached under `path` (with query, grant stripped) is meant.
+    /// Whether an object cached under `path` (with query, grant stripped) is meant by its path.
     pub fn covers(&self, path: &str) -> bool {
         self.urls.iter().any(|url| url == path)
             || self.prefixes.iter().any(|prefix| path.starts_with(prefix.as_str()))
@@ -66,6 +69,7 @@ mod tests {
             assets: vec![asset],
             urls: vec!["/a?b=1".into()],
             prefixes: vec!["/live/".into()],
+            tags: vec!["/a".into()],
         };
         for path in [asset.source_path().as_str(), "/a?b=1", "/live/x"] {
             assert!(targets.covers(path), "{path}");

@@ -3,6 +3,7 @@
 pub(crate) mod fill;
 pub(crate) mod flight;
 pub(crate) mod freshness;
+pub(crate) mod groups;
 pub(crate) mod key;
 pub(crate) mod learn;
 pub(crate) mod lookup;
@@ -24,6 +25,7 @@ use tidegate_wire::purge::PurgeTargets;
 
 use self::flight::{Flight, Flights, Joined, SliceKey};
 pub use self::freshness::NoStoreReason;
+use self::groups::Groups;
 use self::key::Key;
 use self::memory::Budget;
 use self::object::{Generation, Object, Validator};
@@ -165,7 +167,7 @@ impl Cache {
         self.openings.void_where(|key| key::path(key) == path);
         match self.objects.get(path) {
             None => {}
-            Some(Entry::Varies(_)) => self.forget_where(|known| known == path),
+            Some(Entry::Varies(_)) => self.forget_where(|known| known == path, |_| false),
             Some(entry) => {
                 self.objects.invalidate(path);
                 if let Entry::Object(object) = entry {
@@ -177,19 +179,39 @@ impl Cache {
 
     /// Forgets what `targets` name; what is being fetched is not stored.
     pub(crate) fn purge(&self, targets: &[PurgeTargets]) {
-        self.forget_where(|path| targets.iter().any(|targets| targets.covers(path)));
+        let tagged = |tag: &str| targets.iter().flat_map(|targets| &targets.tags).any(|name| name == tag);
+        if targets.iter().any(|targets| !targets.tags.is_empty()) {
+            // What is being fetched has not said yet to what it belongs.
+            self.openings.void_where(|_| true);
+        }
+        self.forget_where(
+            |path| targets.iter().any(|targets| targets.covers(path)),
+            |object| object.groups.meet(tagged),
+        );
+    }
+
+    /// Forgets what belongs to one of these groups.
+    pub(crate) fn forget_groups(&self, groups: &Groups) {
+        if !groups.is_empty() {
+            self.openings.void_where(|_| true);
+            self.forget_where(
+                |_| false,
+                |object| object.groups.meet(|name| groups.meet(|other| other == name)),
+            );
+        }
     }
 
     /// Forgets everything; what is being fetched is not stored.
     pub(crate) fn forget_all(&self) {
-        self.forget_where(|_| true);
+        self.forget_where(|_| true, |_| false);
     }
 
-    fn forget_where(&self, is_meant: impl Fn(&str) -> bool) {
+    fn forget_where(&self, is_meant: impl Fn(&str) -> bool, is_of_it: impl Fn(&Object) -> bool) {
         // First those under way: after this none of them can be kept, and what was kept before is found below.
         self.openings.void_where(|key| is_meant(key::path(key)));
         for (key, entry) in &self.objects {
-            if is_meant(key::path(&key)) {
+            let is_of_it = matches!(&entry, Entry::Object(object) if is_of_it(object));
+            if is_of_it || is_meant(key::path(&key)) {
                 self.objects.invalidate(&*key);
                 if let Entry::Object(object) = entry {
                     end_generation(&self.slices, &object.generation);

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use http::HeaderMap;
 use http::header::LINK;
 
+use crate::limits;
+
 /// The object that follows.
 #[derive(Debug)]
 pub(crate) struct Next {
@@ -14,22 +16,41 @@ pub(crate) struct Next {
 }
 
 impl Next {
-    /// The first `next` among the links of an answer for `path`, if it is a plain name beside it.
+    /// The first `next` among the links of an answer for `path`, if it is a plain name beside it or in a folder that
+    /// is at most [`limits::NEXT_LEVELS`] up.
     pub(crate) fn of(headers: &HeaderMap, path: &str) -> Option<Self> {
         let links = headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
-        let name = links.flat_map(|value| value.split(',')).find_map(next_name)?;
-        let (folder, _) = path.split_once('?').map_or(path, |(path, _)| path).rsplit_once('/')?;
-        Some(Self { target: format!("{folder}/{name}").into(), taken: AtomicBool::new(false) })
+        let reference = links.flat_map(|value| value.split(',')).find_map(next_reference)?;
+        let (path, _) = path.split_once('?').unwrap_or((path, ""));
+        let target = resolve(path, reference)?.into();
+        Some(Self { target, taken: AtomicBool::new(false) })
+    }
+
+    /// Whether somebody has wanted it already.
+    pub(crate) fn is_taken(&self) -> bool {
+        self.taken.load(Ordering::Relaxed)
     }
 
     /// Whether the caller is the first to want it.
     pub(crate) fn take(&self) -> bool {
-        !self.taken.load(Ordering::Relaxed) && !self.taken.swap(true, Ordering::Relaxed)
+        !self.taken.swap(true, Ordering::Relaxed)
     }
 }
 
-/// The name in a link whose relation is `next`.
-fn next_name(link: &str) -> Option<&str> {
+/// Where a relative reference leads from `path`: a few folders up, never to the root, and down by plain names.
+fn resolve(path: &str, mut reference: &str) -> Option<String> {
+    let (mut folder, _) = path.rsplit_once('/')?;
+    for _ in 0..limits::NEXT_LEVELS {
+        let Some(rest) = reference.strip_prefix("../") else { break };
+        (folder, reference) = (folder.rsplit_once('/')?.0, rest);
+    }
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+    let is_name = |name: &str| !name.is_empty() && !name.starts_with('.') && name.bytes().all(plain);
+    (!folder.is_empty() && reference.split('/').all(is_name)).then(|| format!("{folder}/{reference}"))
+}
+
+/// The reference in a link whose relation is `next`.
+fn next_reference(link: &str) -> Option<&str> {
     let (reference, parameters) = link.trim().strip_prefix('<')?.split_once('>')?;
     let is_next = parameters.split(';').any(|parameter| {
         let (name, value) = parameter.trim().split_once('=').unwrap_or_default();
@@ -40,9 +61,7 @@ fn next_name(link: &str) -> Option<&str> {
                 .split_ascii_whitespace()
                 .any(|rel| rel.eq_ignore_ascii_case("next"))
     });
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
-    (is_next && !reference.is_empty() && !reference.starts_with('.') && reference.bytes().all(plain))
-        .then_some(reference)
+    is_next.then_some(reference)
 }
 
 #[cfg(test)]
@@ -64,13 +83,23 @@ mod tests {
     }
 
     #[test]
+    fn it_may_lie_in_the_folder_of_the_next_chunk() {
+        let there = Some("/media/a/1/9-1/v360/00000.m4s".to_owned());
+        assert_eq!(next("<../../9-1/v360/00000.m4s>; rel=next"), there);
+    }
+
+    #[test]
     fn other_links_are_not_followed() {
         for link in [
             "<00013.m4s>",
             "<00013.m4s>; rel=prev",
             "<>; rel=next",
             "<..>; rel=next",
-            "<../b/00013.m4s>; rel=next",
+            "<../../../2/9-1/v360/00000.m4s>; rel=next",
+            "<../a/../../b>; rel=next",
+            "<a//b>; rel=next",
+            "<a/>; rel=next",
+            "<../>; rel=next",
             "</internal/keys>; rel=next",
             "<http://elsewhere/x>; rel=next",
             "<a?b>; rel=next",

@@ -12,6 +12,7 @@ use tidegate_wire::headers as own;
 use tidegate_wire::slice;
 
 use super::freshness::{self, Freshness};
+use super::groups::{CACHE_GROUPS, Groups};
 use super::key::{self, Key};
 use super::next::Next;
 use crate::outcome::{CACHE_STATUS, Outcome};
@@ -133,6 +134,8 @@ pub(crate) struct Object {
     pub(crate) asked: AtomicBool,
     /// What its viewers will want next.
     pub(crate) next: Option<Next>,
+    /// What it belongs to.
+    pub(crate) groups: Groups,
     /// The fields of every response with it, ready to be cloned: cheaper than to build them up each time. `Age` and
     /// `Cache-Status` stand in it as for a hit of age 0, so that setting them takes no room.
     pub(crate) fields: HeaderMap,
@@ -159,6 +162,7 @@ impl Object {
         let next = if fleet { Next::of(headers, key::path(&key)) } else { None };
         Self {
             asked: AtomicBool::new(false),
+            groups: Groups::of(headers, &CACHE_GROUPS),
             next,
             key,
             varies_by,
@@ -197,7 +201,11 @@ impl Object {
             ranges: self.ranges,
             fleet,
         };
-        Self::new(facts, &merged)
+        let mut refreshed = Self::new(facts, &merged);
+        if !headers.contains_key(CACHE_GROUPS) {
+            refreshed.groups = self.groups.clone();
+        }
+        refreshed
     }
 
     /// Whether it is a whole, successful representation: ranges and conditions apply to no other.
@@ -209,7 +217,7 @@ impl Object {
     pub(crate) fn weight(&self) -> u64 {
         let fields: usize =
             self.fields.iter().map(|(name, value)| 96 + name.as_str().len() + value.len()).sum();
-        (size_of::<Self>() + size_of::<Generation>() + self.key.len() + fields) as u64
+        (size_of::<Self>() + size_of::<Generation>() + self.key.len() + self.groups.weight() + fields) as u64
     }
 }
 
@@ -218,7 +226,7 @@ fn viewer_fields(headers: &HeaderMap, visibility: Visibility, status: StatusCode
     let made_anew = |name: &HeaderName| {
         [CONTENT_LENGTH, CONTENT_RANGE, AGE, ACCEPT_RANGES, CACHE_STATUS].contains(name)
             || name.as_str() == own::VISIBILITY
-            || (fleet && cors::is_ours(name))
+            || (fleet && (cors::is_ours(name) || *name == CACHE_GROUPS))
     };
     let mut fields = HeaderMap::with_capacity(headers.len() + SPARE_FIELDS);
     for (name, value) in headers.iter().filter(|(name, _)| !made_anew(name)) {

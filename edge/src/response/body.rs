@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::passing::Passing;
 use super::stream::SliceStream;
 use crate::metrics::Metrics;
+use crate::tally::Traffic;
 use crate::upstream::Failure;
 
 /// Where a piece of a body came from.
@@ -49,6 +50,8 @@ enum Kind {
 /// Counts what goes out.
 pub(crate) struct Meter {
     metrics: Arc<Metrics>,
+    /// The asset's.
+    traffic: Option<Arc<Traffic>>,
     /// Until the first byte has gone out.
     begun: Option<Instant>,
 }
@@ -111,10 +114,10 @@ impl EdgeBody {
         Self::new(Kind::Passing(Box::new(passing)), left)
     }
 
-    /// Counts what goes out, from a request that began at `begun`.
-    pub(crate) fn meter(&mut self, metrics: &Arc<Metrics>, begun: Instant) {
+    /// Counts what goes out, also for its asset, from a request that began at `begun`.
+    pub(crate) fn meter(&mut self, metrics: &Arc<Metrics>, traffic: Option<Arc<Traffic>>, begun: Instant) {
         if !matches!(self.kind, Kind::Done) {
-            self.meter = Some(Meter { metrics: metrics.clone(), begun: Some(begun) });
+            self.meter = Some(Meter { metrics: metrics.clone(), traffic, begun: Some(begun) });
         }
     }
 
@@ -191,6 +194,9 @@ impl Meter {
     fn count(&mut self, len: u64, came: Came) {
         if let Some(begun) = self.begun.take() {
             observe(&self.metrics.first_byte, begun);
+        }
+        if let Some(traffic) = &self.traffic {
+            traffic.sent(len);
         }
         match came {
             Came::FromCache => self.metrics.sent_cached.inc_by(len),

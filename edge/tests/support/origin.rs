@@ -284,7 +284,7 @@ async fn internal(state: &State, request: Request<Incoming>) -> Response<OriginB
         "/internal/heartbeat" => {
             let body = request.into_body().collect().await.unwrap().to_bytes();
             state.beats.lock().unwrap().push(serde_json::from_slice(&body).unwrap());
-            json(&HeartbeatAck { purge_head: state.log.lock().unwrap().head })
+            json(&HeartbeatAck { purge_head: state.log.lock().unwrap().head, counted: None })
         }
         _ => status(StatusCode::NOT_FOUND, "no-store"),
     }

@@ -1,10 +1,11 @@
 //! Accounts: who may upload, and who owns what.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use sqlx::Row as _;
 use sqlx::any::AnyRow;
+use sqlx::{AssertSqlSafe, Row as _};
 
 use super::{Catalog, CatalogError, LockName, Tx, get_u64, to_db};
 
@@ -132,6 +133,29 @@ pub async fn get(catalog: &Catalog, id: &AccountId) -> Result<Option<Account>, C
         .fetch_optional(catalog.pool())
         .await?;
     row.as_ref().map(read).transpose()
+}
+
+/// The usernames of some accounts.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn usernames(
+    catalog: &Catalog,
+    mut ids: Vec<AccountId>,
+) -> Result<HashMap<AccountId, String>, CatalogError> {
+    ids.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    ids.dedup();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let places: Vec<String> = (1..=ids.len()).map(|n| format!("${n}")).collect();
+    let statement = format!("SELECT id, username FROM accounts WHERE id IN ({})", places.join(", "));
+    let mut query = sqlx::query(AssertSqlSafe(statement));
+    for id in ids {
+        query = query.bind(id.0);
+    }
+    let rows = query.fetch_all(catalog.pool()).await?;
+    rows.iter().map(|row| Ok((AccountId(row.try_get("id")?), row.try_get("username")?))).collect()
 }
 
 /// The account that logs in as `login` (its username or email address) and the hash of its password.

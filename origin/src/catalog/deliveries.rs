@@ -10,12 +10,13 @@ use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row as _};
 use tidegate_wire::AssetId;
+use utoipa::ToSchema;
 
 use super::revisions::get_u32;
 use super::{AccountId, Catalog, CatalogError, Tx, get_parsed, get_u64, get_u64_or_null, to_db};
 
 /// How far a delivery has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DeliveryState {
     /// It is to be sent, for the first time or again.

@@ -23,10 +23,12 @@ const PPM: f64 = 1_000_000.0;
 /// When the catalogue fails.
 pub async fn beat(catalog: &Catalog, heartbeat: &Heartbeat, now_ms: u64) -> Result<(), CatalogError> {
     sqlx::query(
-        "INSERT INTO edges (url, heartbeat_at, purge_cursor, hit_ratio_ppm, cached_bytes, version)
-         VALUES ($1, $2, $3, $4, $5, $6)
+        "INSERT INTO edges (url, heartbeat_at, purge_cursor, hit_ratio_ppm, cached_bytes, version, memory_limit_bytes,
+                            memory_used_bytes)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
          ON CONFLICT (url) DO UPDATE SET heartbeat_at = excluded.heartbeat_at, purge_cursor = excluded.purge_cursor,
-             hit_ratio_ppm = excluded.hit_ratio_ppm, cached_bytes = excluded.cached_bytes, version = excluded.version",
+             hit_ratio_ppm = excluded.hit_ratio_ppm, cached_bytes = excluded.cached_bytes, version = excluded.version,
+             memory_limit_bytes = excluded.memory_limit_bytes, memory_used_bytes = excluded.memory_used_bytes",
     )
     .bind(heartbeat.url.as_str())
     .bind(to_db(now_ms))
@@ -34,6 +36,8 @@ pub async fn beat(catalog: &Catalog, heartbeat: &Heartbeat, now_ms: u64) -> Resu
     .bind(heartbeat.hit_ratio.map(to_ppm))
     .bind(to_db(heartbeat.cached_bytes))
     .bind(heartbeat.version.as_str())
+    .bind(heartbeat.memory_limit_bytes.map(to_db))
+    .bind(heartbeat.memory_used_bytes.map(to_db))
     .execute(catalog.pool())
     .await?;
     Ok(())
@@ -45,7 +49,8 @@ pub async fn beat(catalog: &Catalog, heartbeat: &Heartbeat, now_ms: u64) -> Resu
 /// When the catalogue fails.
 pub async fn list(catalog: &Catalog) -> Result<Vec<Edge>, CatalogError> {
     let rows = sqlx::query(
-        "SELECT url, heartbeat_at, purge_cursor, hit_ratio_ppm, cached_bytes, version FROM edges ORDER BY url",
+        "SELECT url, heartbeat_at, purge_cursor, hit_ratio_ppm, cached_bytes, version, memory_limit_bytes,
+                memory_used_bytes FROM edges ORDER BY url",
     )
     .fetch_all(catalog.pool())
     .await?;
@@ -77,6 +82,9 @@ fn read(row: &AnyRow) -> Result<Edge, CatalogError> {
             hit_ratio: get_u64_or_null(row, "hit_ratio_ppm")?.map(|ppm| ppm as f64 / PPM),
             cached_bytes: get_u64(row, "cached_bytes")?,
             version: row.try_get("version")?,
+            memory_limit_bytes: get_u64_or_null(row, "memory_limit_bytes")?,
+            memory_used_bytes: get_u64_or_null(row, "memory_used_bytes")?,
+            report: None,
         },
         heartbeat_at: get_u64(row, "heartbeat_at")?,
     })

@@ -1,12 +1,15 @@
 //! Jobs as rows: what is to be done for a revision, by whom, and how that went.
 
-use sqlx::Row as _;
+use std::collections::HashMap;
+
 use sqlx::any::AnyRow;
-use tidegate_wire::job::Work;
+use sqlx::{AssertSqlSafe, Row as _};
+use tidegate_wire::AssetId;
+use tidegate_wire::job::{Kind, Work};
 use uuid::Uuid;
 
 pub use super::job_states::{Ended, InvalidName, JobState, KINDS, kind_name};
-use super::revisions::{RevisionId, get_u32};
+use super::revisions::{RevisionId, get_u32, places};
 use super::{Catalog, CatalogError, Tx, get_parsed, get_u64, get_u64_or_null, to_db};
 
 /// A job as it enters the catalogue.
@@ -204,42 +207,96 @@ pub async fn of_revision(catalog: &Catalog, id: RevisionId) -> Result<Vec<Job>, 
 /// # Errors
 /// When the catalogue fails.
 pub async fn progress(catalog: &Catalog, id: RevisionId) -> Result<f64, CatalogError> {
-    let row = sqlx::query(
-        "SELECT CAST(COALESCE(SUM(cost_ms), 0) AS BIGINT) AS whole,
+    Ok(progress_of_each(catalog, &[id.asset]).await?.get(&id).copied().unwrap_or(0.0))
+}
+
+/// The same of every revision of some assets.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn progress_of_each(
+    catalog: &Catalog,
+    ids: &[AssetId],
+) -> Result<HashMap<RevisionId, f64>, CatalogError> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let statement = format!(
+        "SELECT asset_id, revision, CAST(COALESCE(SUM(cost_ms), 0) AS BIGINT) AS whole,
                 CAST(COALESCE(SUM(CASE state WHEN 'done' THEN cost_ms * 1000
                                              WHEN 'failed' THEN cost_ms * 1000
                                              WHEN 'running' THEN cost_ms * progress_ppm / 1000
                                              ELSE 0 END), 0) AS BIGINT) AS done
-         FROM jobs WHERE asset_id = $1 AND revision = $2 AND state <> 'cancelled'",
-    )
-    .bind(id.asset.to_string())
-    .bind(i64::from(id.number))
-    .fetch_one(catalog.pool())
-    .await?;
-    let (whole, done) = (get_u64(&row, "whole")?, get_u64(&row, "done")?);
-    // In thousandths: it is for people.
-    let thousandths = done.checked_div(whole).unwrap_or(0).min(1000);
-    Ok(f64::from(u32::try_from(thousandths).unwrap_or(0)) / 1000.0)
+         FROM jobs WHERE asset_id IN ({}) AND state <> 'cancelled' GROUP BY asset_id, revision",
+        places(ids)
+    );
+    let mut query = sqlx::query(AssertSqlSafe(statement));
+    for id in ids {
+        query = query.bind(id.to_string());
+    }
+    let mut found = HashMap::new();
+    for row in &query.fetch_all(catalog.pool()).await? {
+        let id = RevisionId { asset: get_parsed(row, "asset_id")?, number: get_u32(row, "revision")? };
+        let (whole, done) = (get_u64(row, "whole")?, get_u64(row, "done")?);
+        // In thousandths: it is for people.
+        let thousandths = done.checked_div(whole).unwrap_or(0).min(1000);
+        found.insert(id, f64::from(u32::try_from(thousandths).unwrap_or(0)) / 1000.0);
+    }
+    Ok(found)
 }
 
-/// At most `limit` jobs, newest first, those older than `before` if it is given; an account's, or everyone's.
+/// Which jobs a list is to have.
+#[derive(Debug, Clone, Default)]
+pub struct Filter<'a> {
+    /// Whose; `None` for everyone's.
+    pub account: Option<&'a str>,
+    /// In this state.
+    pub state: Option<JobState>,
+    /// Of this kind.
+    pub kind: Option<Kind>,
+    /// For this asset.
+    pub asset: Option<AssetId>,
+}
+
+/// At most `limit` jobs, newest first, those older than `before` if it is given; none of what is in the trash.
 ///
 /// # Errors
 /// When the catalogue fails.
 pub async fn list(
     catalog: &Catalog,
-    account: Option<&str>,
+    filter: &Filter<'_>,
     before: Option<Uuid>,
     limit: u32,
 ) -> Result<Vec<Job>, CatalogError> {
     // Every id sorts before this.
     let before = before.map_or_else(|| "g".to_owned(), |id| id.to_string());
-    let query = match account {
-        Some(_) => sqlx::query(select!("WHERE account = $1 AND id < $2 ORDER BY id DESC LIMIT $3")),
-        None => sqlx::query(select!("WHERE $1 = '' AND id < $2 ORDER BY id DESC LIMIT $3")),
-    };
-    let rows = query.bind(account.unwrap_or_default()).bind(before).bind(i64::from(limit));
-    rows.fetch_all(catalog.pool()).await?.iter().map(read).collect()
+    let mut values = vec![before];
+    let mut conditions = String::new();
+    let wanted = [
+        ("account", filter.account.map(str::to_owned)),
+        ("state", filter.state.map(|state| state.as_str().to_owned())),
+        ("kind", filter.kind.map(|kind| kind_name(kind).to_owned())),
+        ("asset_id", filter.asset.map(|asset| asset.to_string())),
+    ];
+    for (column, value) in wanted {
+        if let Some(value) = value {
+            values.push(value);
+            conditions.push_str(&format!("AND {column} = ${} ", values.len()));
+        }
+    }
+    let statement = format!(
+        "{} {conditions} ORDER BY id DESC LIMIT ${}",
+        select!(
+            "WHERE id < $1 AND NOT EXISTS (SELECT 1 FROM assets WHERE assets.id = jobs.asset_id
+                                             AND assets.trashed_at IS NOT NULL)"
+        ),
+        values.len() + 1
+    );
+    let mut query = sqlx::query(AssertSqlSafe(statement));
+    for value in values {
+        query = query.bind(value);
+    }
+    query.bind(i64::from(limit)).fetch_all(catalog.pool()).await?.iter().map(read).collect()
 }
 
 /// How many jobs there are of each kind in each state; those of none are left out.

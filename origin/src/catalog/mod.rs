@@ -4,6 +4,7 @@
 //! transaction. A call that is dropped before its end leaves nothing behind: an uncommitted transaction rolls back.
 
 pub mod accounts;
+pub mod asset_list;
 pub mod assets;
 pub mod edges;
 mod engine;
@@ -11,11 +12,13 @@ mod error;
 mod job_states;
 pub mod jobs;
 pub mod keys;
+pub mod plays;
 pub mod published;
 pub mod purges;
 pub mod queue;
 pub mod removals;
 pub mod revisions;
+pub mod statistics;
 pub mod texts;
 pub mod tokens;
 pub mod tracks;
@@ -27,7 +30,6 @@ pub mod workers;
 pub mod deliveries;
 pub mod events;
 pub mod mails;
-pub mod progress;
 pub mod webhooks;
 
 use std::borrow::Cow;
@@ -50,6 +52,7 @@ use crate::limits;
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "catalogue", include_str!("../../migrations/0001_catalogue.sql")),
     (2, "video", include_str!("../../migrations/0002_video.sql")),
+    (4, "library", include_str!("../../migrations/0004_library.sql")),
     (5, "events", include_str!("../../migrations/0005_events.sql")),
 ];
 

@@ -285,6 +285,64 @@ pub async fn cancel(tx: &mut Tx, id: RevisionId, now_ms: u64) -> Result<(), Cata
     Ok(())
 }
 
+/// Cancels whatever of an asset is still to be done, until it comes back from the trash ([`unshelve`]). The change must
+/// hold its revisions.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn shelve(tx: &mut Tx, asset: AssetId, now_ms: u64) -> Result<(), CatalogError> {
+    sqlx::query(
+        "UPDATE jobs SET state = 'cancelled', shelved = 1, lease_until = NULL, updated_at = $1,
+                         ending = CASE WHEN state = 'running' THEN 'cancelled' ELSE ending END
+         WHERE asset_id = $2 AND state IN ('waiting', 'ready', 'running')",
+    )
+    .bind(to_db(now_ms))
+    .bind(asset.to_string())
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// Takes up again what [`shelve`] cancelled, with nothing held against it.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn unshelve(tx: &mut Tx, asset: AssetId, now_ms: u64) -> Result<(), CatalogError> {
+    sqlx::query(
+        "UPDATE jobs SET state = CASE WHEN missing = 0 THEN 'ready' ELSE 'waiting' END, shelved = 0, run_after = $1,
+                         progress_ppm = 0, updated_at = $1
+         WHERE asset_id = $2 AND shelved = 1 AND state = 'cancelled'",
+    )
+    .bind(to_db(now_ms))
+    .bind(asset.to_string())
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// Gives up a job of a locked revision that no attempt has; `false` when one has it, or it has ended.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn give_up(
+    tx: &mut Tx,
+    id: Uuid,
+    (code, message): (&str, &str),
+    now_ms: u64,
+) -> Result<bool, CatalogError> {
+    let done = sqlx::query(
+        "UPDATE jobs SET state = 'failed', error_code = $1, error = $2, updated_at = $3
+         WHERE id = $4 AND state IN ('waiting', 'ready')",
+    )
+    .bind(code)
+    .bind(message)
+    .bind(to_db(now_ms))
+    .bind(id.to_string())
+    .execute(tx.connection())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
 /// Takes up again whatever of a locked revision was cancelled, or has failed and something waits for it, with nothing
 /// held against it. What the revision does without stays as it is.
 ///

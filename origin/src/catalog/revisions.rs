@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 use tidegate_wire::AssetId;
 use tidegate_wire::job::SourceInfo;
 
-use super::{Catalog, CatalogError, Tx, get_parsed, get_u64, get_u64_or_null, to_db, trees};
+use super::{Catalog, CatalogError, Tx, assets, get_parsed, get_u64, get_u64_or_null, to_db, trees};
 use crate::jobs::plan::Outline;
 
 /// How far a revision has come.
@@ -134,7 +134,7 @@ pub async fn insert(
     .bind(to_db(now_ms))
     .execute(tx.connection())
     .await?;
-    Ok(())
+    assets::mirror(tx, id.asset, RevisionState::Processing.as_str(), None).await
 }
 
 macro_rules! select {
@@ -159,7 +159,8 @@ pub async fn get(catalog: &Catalog, id: RevisionId) -> Result<Option<Revision>, 
     row.await?.as_ref().map(read).transpose()
 }
 
-/// The revision with this name, which no other change touches until this one has ended.
+/// The revision with this name, which no other change touches until this one has ended; none where its asset is in the
+/// trash.
 ///
 /// # Errors
 /// When the catalogue fails.
@@ -169,9 +170,34 @@ pub async fn get_locked(tx: &mut Tx, id: RevisionId) -> Result<Option<Revision>,
         .bind(i64::from(id.number))
         .execute(tx.connection())
         .await?;
-    let row = sqlx::query(select!("WHERE asset_id = $1 AND revision = $2"))
-        .bind(id.asset.to_string())
-        .bind(i64::from(id.number))
+    let row = sqlx::query(select!(
+        "WHERE asset_id = $1 AND revision = $2
+           AND NOT EXISTS (SELECT 1 FROM assets WHERE assets.id = $1 AND assets.trashed_at IS NOT NULL)"
+    ))
+    .bind(id.asset.to_string())
+    .bind(i64::from(id.number))
+    .fetch_optional(tx.connection());
+    row.await?.as_ref().map(read).transpose()
+}
+
+/// Holds the revisions of an asset until this change has ended, so that no other changes them or their jobs.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn lock_all(tx: &mut Tx, asset: AssetId) -> Result<(), CatalogError> {
+    let statement = "UPDATE revisions SET jobs = jobs WHERE asset_id = $1";
+    sqlx::query(statement).bind(asset.to_string()).execute(tx.connection()).await?;
+    Ok(())
+}
+
+/// The newest revision of an asset, held with all others of it.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn newest_locked(tx: &mut Tx, asset: AssetId) -> Result<Option<Revision>, CatalogError> {
+    lock_all(tx, asset).await?;
+    let row = sqlx::query(select!("WHERE asset_id = $1 ORDER BY revision DESC LIMIT 1"))
+        .bind(asset.to_string())
         .fetch_optional(tx.connection());
     row.await?.as_ref().map(read).transpose()
 }
@@ -247,7 +273,8 @@ pub async fn update(tx: &mut Tx, revision: &Revision) -> Result<(), CatalogError
     .bind(i64::from(revision.id.number))
     .execute(tx.connection())
     .await?;
-    Ok(())
+    let duration_ms = revision.info.as_ref().map(|info| info.duration_ms);
+    assets::mirror(tx, revision.id.asset, revision.state.as_str(), duration_ms).await
 }
 
 /// Takes out everything there is about an asset's revisions: jobs, parts, names, texts. `false` if there was nothing.

@@ -83,6 +83,25 @@ pub async fn list(catalog: &Catalog, id: RevisionId) -> Result<Vec<TrackPart>, C
     rows.await?.iter().map(read).collect()
 }
 
+/// The parts of one track, in order.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn of_track(
+    catalog: &Catalog,
+    id: RevisionId,
+    track: &str,
+) -> Result<Vec<TrackPart>, CatalogError> {
+    let rows = sqlx::query(
+        "SELECT part FROM track_parts WHERE asset_id = $1 AND revision = $2 AND track = $3 ORDER BY chunk",
+    )
+    .bind(id.asset.to_string())
+    .bind(i64::from(id.number))
+    .bind(track)
+    .fetch_all(catalog.pool());
+    rows.await?.iter().map(read).collect()
+}
+
 /// Forgets a track of a locked revision.
 ///
 /// # Errors

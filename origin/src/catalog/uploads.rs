@@ -158,20 +158,21 @@ pub async fn get(catalog: &Catalog, id: AssetId) -> Result<Option<Upload>, Catal
     row.await?.as_ref().map(read).transpose()
 }
 
-/// The open uploads of an account, newest first.
+/// The open uploads of an account, or everyone's, newest first.
 ///
 /// # Errors
 /// When the catalogue fails.
 pub async fn list_open(
     catalog: &Catalog,
-    owner: &AccountId,
+    owner: Option<&AccountId>,
     limit: u32,
 ) -> Result<Vec<Upload>, CatalogError> {
-    let rows = sqlx::query(select!("WHERE owner = $1 AND state = 'open' ORDER BY id DESC LIMIT $2"))
-        .bind(owner.as_str())
-        .bind(i64::from(limit))
-        .fetch_all(catalog.pool())
-        .await?;
+    let query = match owner {
+        Some(_) => sqlx::query(select!("WHERE owner = $1 AND state = 'open' ORDER BY id DESC LIMIT $2")),
+        None => sqlx::query(select!("WHERE $1 = '' AND state = 'open' ORDER BY id DESC LIMIT $2")),
+    };
+    let owner = owner.map_or("", |owner| owner.as_str()).to_owned();
+    let rows = query.bind(owner).bind(i64::from(limit)).fetch_all(catalog.pool()).await?;
     rows.iter().map(read).collect()
 }
 
@@ -362,6 +363,22 @@ pub async fn terminate(tx: &mut Tx, id: AssetId, now_ms: u64) -> Result<bool, Ca
     .execute(tx.connection())
     .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Takes back that an upload was ended with its asset: that is out of the trash again.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn revive(tx: &mut Tx, id: AssetId, now_ms: u64) -> Result<(), CatalogError> {
+    sqlx::query(
+        "UPDATE uploads SET state = 'complete', updated_at = $1
+         WHERE id = $2 AND state = 'terminated' AND kind <> 'partial'",
+    )
+    .bind(to_db(now_ms))
+    .bind(id.to_string())
+    .execute(tx.connection())
+    .await?;
+    Ok(())
 }
 
 /// Segments as the catalogue keeps them.

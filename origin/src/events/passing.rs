@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tidegate_wire::AssetId;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::app::App;
 use crate::catalog::uploads::Upload;
-use crate::catalog::{AccountId, progress};
+use crate::catalog::{AccountId, CatalogError, assets, jobs, plays};
 use crate::http::timestamp::Timestamp;
 use crate::limits;
 use crate::protocol::UploadKind;
@@ -73,18 +74,39 @@ pub fn upload(app: &App, upload: &Upload, offset: u64) {
 }
 
 /// How far a video is, now and then, after something was heard of one of its jobs.
-pub async fn asset(app: &App, job: uuid::Uuid) {
-    match progress::around(&app.catalog, job).await {
-        Ok(Some(around)) if app.asset_progress.lets(around.asset) => {
-            let mut data = Map::new();
-            data.insert("asset".to_owned(), json!(around.asset));
-            data.insert("progress".to_owned(), json!(around.progress));
-            let account = (!around.account.is_empty()).then(|| AccountId::new(around.account));
-            tell(app, "asset.progress", account.as_ref(), data);
-        }
-        Ok(_) => {}
-        Err(error) => {
-            tracing::debug!(error = &error as &dyn std::error::Error, "asset_progress.not_told");
-        }
+pub async fn asset(app: &App, job: Uuid) {
+    if let Err(error) = tell_of_asset(app, job).await {
+        tracing::debug!(error = &error as &dyn std::error::Error, "asset_progress.not_told");
     }
+}
+
+async fn tell_of_asset(app: &App, job: Uuid) -> Result<(), CatalogError> {
+    let Some(job) = jobs::get(&app.catalog, job).await? else { return Ok(()) };
+    let asset = job.revision.asset;
+    if !app.asset_progress.lets(asset) {
+        return Ok(());
+    }
+    let mut data = Map::new();
+    data.insert("asset".to_owned(), json!(asset));
+    data.insert("progress".to_owned(), json!(jobs::progress(&app.catalog, job.revision).await?));
+    let account = (!job.account.is_empty()).then(|| AccountId::new(job.account));
+    tell(app, "asset.progress", account.as_ref(), data);
+    Ok(())
+}
+
+/// How many watch some assets, after something was heard of plays of them.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn viewers(app: &App, assets: impl IntoIterator<Item = AssetId>) -> Result<(), CatalogError> {
+    let ids: Vec<AssetId> = assets.into_iter().collect();
+    let viewers = plays::viewers_of(&app.catalog, &ids, app.clock.unix_ms()).await?;
+    for id in ids {
+        let Some(asset) = assets::get(&app.catalog, id).await? else { continue };
+        let mut data = Map::new();
+        data.insert("asset".to_owned(), json!(id));
+        data.insert("viewers_now".to_owned(), json!(viewers.get(&id).copied().unwrap_or(0)));
+        tell(app, "viewers", asset.owner.as_ref(), data);
+    }
+    Ok(())
 }

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tidegate_wire::{Code, Problem};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::auth::MaybeAuthenticated;
 use super::error::ApiError;
@@ -20,24 +21,33 @@ use crate::catalog::{Account, AccountId};
 use crate::config::SignUp;
 use crate::limits;
 
-pub(super) fn router() -> Router<Arc<App>> {
-    Router::new().route("/api/v1/accounts", post(create))
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::default().routes(routes!(create))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewAccount, examples(json!({ "username": "ada", "email": "ada@example.org", "password": "correct horse" })))]
 struct Create {
     username: String,
     email: String,
     password: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = CreatedAccount, examples(json!({ "id": "0197a3c0-5a10-7b6e-a0f3-0242ac120002", "username": "ada" })))]
 struct Created {
+    #[schema(value_type = String)]
     id: AccountId,
     username: String,
 }
 
+/// Makes an account; anyone may where sign-up is open.
+#[utoipa::path(
+    post, path = "/api/v1/accounts", tag = "account", operation_id = "createAccount", request_body = Create,
+    security((), ("cookie" = []), ("bearer" = [])), responses((status = 201, body = Created)),
+    extensions(("x-problems" = json!(["forbidden", "username_taken", "email_taken", "overloaded"])))
+)]
 async fn create(
     State(app): State<Arc<App>>,
     MaybeAuthenticated(caller): MaybeAuthenticated,

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::to_bytes;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::put;
 use http::StatusCode;
 use serde::Deserialize;
 use tidegate_wire::{AssetId, Code};
 use tokio::time::timeout;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::assets::owned;
 use super::auth::Authenticated;
@@ -22,17 +23,28 @@ use crate::catalog::assets;
 use crate::jobs::captions::{self, Language, is_web_vtt};
 use crate::limits;
 
-pub(super) fn router() -> Router<Arc<App>> {
-    Router::new().route("/api/v1/assets/{id}/captions/{lang}", put(set).delete(remove))
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::default().routes(routes!(set, remove))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct Label {
     /// What a menu shows; the language where it is not given.
     label: Option<String>,
 }
 
+/// Puts captions beside a video, in place of those of the same language.
+#[utoipa::path(
+    put, path = "/api/v1/assets/{id}/captions/{lang}", tag = "assets", operation_id = "putCaptions", params(Label),
+    request_body(content = String, content_type = "text/vtt", example = "WEBVTT\n\n00:01.000 --> 00:04.000\nHello."),
+    responses((status = 204)),
+    extensions(("x-problems" = json!([
+        "asset_not_found", "not_a_video", "too_many_captions", "captions_invalid", "body_too_large", "request_timeout",
+        "storage_full",
+    ])))
+)]
 async fn set(
     State(app): State<Arc<App>>,
     Authenticated(account): Authenticated,
@@ -54,6 +66,11 @@ async fn set(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
+/// Takes captions away that were put there.
+#[utoipa::path(
+    delete, path = "/api/v1/assets/{id}/captions/{lang}", tag = "assets", operation_id = "deleteCaptions",
+    responses((status = 204)), extensions(("x-problems" = json!(["asset_not_found", "not_found", "invalid_field"])))
+)]
 async fn remove(
     State(app): State<Arc<App>>,
     Authenticated(account): Authenticated,

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tidegate_wire::{AssetId, Code};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::auth::Authenticated;
 use super::error::ApiError;
@@ -22,20 +23,19 @@ use crate::catalog::{Account, AccountId, webhooks};
 use crate::limits;
 use crate::webhooks::give_up_ms;
 
-pub(super) fn router() -> Router<Arc<App>> {
-    Router::new()
-        .route("/api/v1/deliveries", get(list))
-        .route("/api/v1/deliveries/{id}/replay", post(replay))
-        .route("/api/v1/webhooks/{id}/deliveries", get(list_of_webhook))
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::default().routes(routes!(list)).routes(routes!(list_of_webhook)).routes(routes!(replay))
 }
 
 /// A delivery as the API shows it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Delivery)]
 struct Shown {
     id: String,
     webhook: String,
     event: ShownEvent,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     asset: Option<AssetId>,
     state: DeliveryState,
     attempts: u32,
@@ -47,10 +47,12 @@ struct Shown {
     delivered_at: Option<Timestamp>,
     /// Whose it is; administrators see everyone's.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     account: Option<AccountId>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeliveredEvent)]
 struct ShownEvent {
     /// What the receiver gets as `webhook-id`.
     id: String,
@@ -75,20 +77,41 @@ fn show(delivery: Delivery, to_operator: bool) -> Shown {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct Asked {
+    /// Only those in this state.
     state: Option<DeliveryState>,
+    /// Entries of a page: 1 to 200.
+    #[param(minimum = 1, maximum = 200, default = 50, example = 50)]
     limit: Option<u32>,
+    /// `next_cursor` of the page before.
     cursor: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Deliveries, examples(json!({
+    "deliveries": [{
+        "id": "1000000000000042-0197a3c4-0b1c-7a55-8f1e-0242ac120002",
+        "webhook": "0197a3c4-0b1c-7a55-8f1e-0242ac120002",
+        "event": { "id": "evt_0197a3c5-7d2e-7c31-9d1e-0242ac120002", "type": "asset.ready" },
+        "asset": "0197a3c1-7d2e-7c31-9d1e-0242ac120002", "state": "pending", "attempts": 2,
+        "next_attempt_at": "2026-05-28T20:27:05.120Z", "response_status": 503, "error": "The receiver answered 503.",
+        "created_at": "2026-05-28T20:26:40.000Z", "delivered_at": null,
+    }],
+    "next_cursor": null,
+})))]
 struct List {
     deliveries: Vec<Shown>,
     next_cursor: Option<String>,
 }
 
+/// Lists deliveries, newest first: the caller's, or everyone's for an administrator.
+#[utoipa::path(
+    get, path = "/api/v1/deliveries", tag = "events", operation_id = "listDeliveries", params(Asked),
+    responses((status = 200, body = List))
+)]
 async fn list(
     State(app): State<Arc<App>>,
     Authenticated(account): Authenticated,
@@ -97,6 +120,11 @@ async fn list(
     page(&app, &account, None, asked).await
 }
 
+/// Lists the deliveries of one webhook, newest first.
+#[utoipa::path(
+    get, path = "/api/v1/webhooks/{id}/deliveries", tag = "events", operation_id = "listWebhookDeliveries",
+    params(Asked), responses((status = 200, body = List)), extensions(("x-problems" = json!(["webhook_not_found"])))
+)]
 async fn list_of_webhook(
     State(app): State<Arc<App>>,
     Authenticated(account): Authenticated,
@@ -137,7 +165,11 @@ async fn page(
     Ok(no_store(axum::Json(List { deliveries, next_cursor })))
 }
 
-/// Sends what has ended once more, under the same event id.
+/// Sends what was delivered or given up once more, under the same event id. What is pending is sent anyway.
+#[utoipa::path(
+    post, path = "/api/v1/deliveries/{id}/replay", tag = "events", operation_id = "replayDelivery",
+    responses((status = 202)), extensions(("x-problems" = json!(["delivery_not_found"])))
+)]
 async fn replay(
     State(app): State<Arc<App>>,
     Authenticated(account): Authenticated,

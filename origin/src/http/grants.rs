@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
-use axum::routing::post;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tidegate_wire::{AssetId, grant};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::assets::owned;
 use super::auth::Authenticated;
@@ -22,18 +23,30 @@ use crate::app::App;
 use crate::catalog::assets;
 use crate::limits;
 
-pub(super) fn router() -> Router<Arc<App>> {
-    Router::new().route("/api/v1/assets/{id}/grants", post(create))
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::default().routes(routes!(create))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewGrant, examples(json!({ "minutes": 60 })))]
 struct Create {
+    /// How long it lasts: more than 0, at most a week.
     minutes: f64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Grant, examples(json!({
+    "path": "/g/AQ…/media/0197a3c1-7d2e-7c31-9d1e-0242ac120002/source",
+    "watch": "/g/AQ…/watch/0197a3c1-7d2e-7c31-9d1e-0242ac120002",
+    "playback": {
+        "hls": "/g/AQ…/media/0197a3c1-7d2e-7c31-9d1e-0242ac120002/1/master.m3u8",
+        "dash": null, "poster": null, "storyboard": null,
+    },
+    "expires_at": "2026-05-28T21:26:40.000Z",
+})))]
 struct Created {
+    /// Where the uploaded file is read.
     path: String,
     /// A page that plays it, on the origin.
     watch: String,
@@ -42,6 +55,11 @@ struct Created {
     expires_at: Timestamp,
 }
 
+/// Permits to watch an asset for a while, whoever has the address.
+#[utoipa::path(
+    post, path = "/api/v1/assets/{id}/grants", tag = "assets", operation_id = "createGrant", request_body = Create,
+    responses((status = 201, body = Created)), extensions(("x-problems" = json!(["asset_not_found"])))
+)]
 async fn create(
     State(app): State<Arc<App>>,
     Authenticated(account): Authenticated,

@@ -9,7 +9,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use http::Uri;
 use serde::Deserialize;
-use tidegate_wire::fleet::{Heartbeat, HeartbeatAck, KeySet};
+use tidegate_wire::fleet::{Heartbeat, HeartbeatAck, KeySet, TrafficReport};
 use tidegate_wire::purge::PurgeFeed;
 use tokio::time::{Instant, sleep_until};
 
@@ -18,6 +18,7 @@ use super::error::ApiError;
 use super::extract::{Json, Params};
 use super::no_store;
 use crate::app::App;
+use crate::catalog::statistics::{self, Day, day_of};
 use crate::catalog::{edges, purges};
 use crate::coord::Topic;
 use crate::limits;
@@ -90,9 +91,41 @@ async fn heartbeat(
     if !is_base_url(&heartbeat.url) {
         return Err(ApiError::field("url: http:// or https:// and a host, without a path"));
     }
+    let report = heartbeat.report.take();
     edges::beat(&app.catalog, &heartbeat, app.clock.unix_ms()).await?;
+    let counted = match report {
+        Some(report) => Some(count(&app, report).await?),
+        None => None,
+    };
     let (purge_head, _) = purges::bounds(&app.catalog).await?;
-    Ok(no_store(axum::Json(HeartbeatAck { purge_head })))
+    Ok(no_store(axum::Json(HeartbeatAck { purge_head, counted })))
+}
+
+/// Adds a report up, if it has not been before; says which it was.
+async fn count(app: &App, mut report: TrafficReport) -> Result<u64, ApiError> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    let is_name =
+        (1..=limits::REQUEST_ID_BYTES).contains(&report.instance.len()) && report.instance.bytes().all(plain);
+    if !is_name || report.assets.len() > limits::EDGE_REPORT_ASSETS {
+        return Err(ApiError::field(format!(
+            "report: a name, and at most {} assets",
+            limits::EDGE_REPORT_ASSETS
+        )));
+    }
+    let now_ms = app.clock.unix_ms();
+    // In one order for everyone who adds up.
+    report.assets.sort_unstable_by_key(|traffic| traffic.asset);
+    let mut tx = app.catalog.begin().await?;
+    if statistics::is_new(&mut tx, &report.instance, report.seq, now_ms).await? {
+        for traffic in &report.assets {
+            let most = |counter: u64| counter.min(limits::EDGE_REPORT_MOST);
+            let (requests, hits, bytes) = (most(traffic.requests), most(traffic.hits), most(traffic.bytes));
+            let day = Day { requests, hits, bytes, ..Day::default() };
+            statistics::add(&mut tx, traffic.asset, day_of(now_ms), &day).await?;
+        }
+    }
+    tx.commit().await?;
+    Ok(report.seq)
 }
 
 /// The URL goes into pages and their Content-Security-Policy: nothing but a scheme, a host and a port.

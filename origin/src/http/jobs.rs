@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use http::StatusCode;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tidegate_wire::job::Kind;
 use tidegate_wire::{AssetId, Code};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::auth::Authenticated;
@@ -20,21 +21,28 @@ use super::page::Page;
 use super::playback::Fault;
 use super::timestamp::Timestamp;
 use crate::app::App;
-use crate::catalog::jobs::{self, Job, JobState};
+use crate::catalog::Account;
+use crate::catalog::jobs::{self, Filter, Job, JobState};
 use crate::catalog::workers::{self, Around};
+use crate::jobs::cancel::cancel;
 use crate::jobs::retry::retry;
 use crate::limits;
 
-pub(super) fn router() -> Router<Arc<App>> {
-    Router::new().route("/api/v1/jobs", get(list)).route("/api/v1/jobs/{id}/retry", post(try_again))
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::default().routes(routes!(list)).routes(routes!(try_again)).routes(routes!(give_up))
 }
 
 /// A job as the API shows it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Job)]
 struct Shown {
+    #[schema(value_type = String)]
     id: Uuid,
+    #[schema(value_type = String)]
     asset: AssetId,
     revision: u32,
+    /// `probe`, `poster`, `rendition`, `audio`, `captions` or `package`.
+    #[schema(value_type = String)]
     kind: Kind,
     state: JobState,
     /// 0 to 1.
@@ -48,32 +56,70 @@ struct Shown {
     waiting_for: Option<&'static str>,
     created_at: Timestamp,
     updated_at: Timestamp,
-    #[serde(flatten)]
-    for_operators: Option<ForOperators>,
-}
-
-/// What only administrators see.
-#[derive(Serialize)]
-struct ForOperators {
-    account: String,
+    /// Whose share of the workers it takes; for administrators.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<String>,
+    /// Who has or had the newest attempt; for administrators.
+    #[serde(skip_serializing_if = "Option::is_none")]
     worker: Option<String>,
+    /// The last lines of the log of the attempt that failed; for administrators.
+    #[serde(skip_serializing_if = "Option::is_none")]
     log: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Jobs, examples(json!({
+    "jobs": [{
+        "id": "0197a3c1-8f00-7001-b1a2-0242ac120002", "asset": "0197a3c1-7d2e-7c31-9d1e-0242ac120002", "revision": 1,
+        "kind": "rendition", "state": "running", "progress": 0.43, "attempts": 1, "next_try_at": null, "error": null,
+        "waiting_for": null, "created_at": "2026-05-28T20:26:40.000Z", "updated_at": "2026-05-28T20:27:05.120Z",
+    }],
+    "next_cursor": null,
+})))]
 struct List {
     jobs: Vec<Shown>,
+    #[schema(value_type = Option<String>)]
     next_cursor: Option<Uuid>,
 }
 
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Asked {
+    /// Entries of a page: 1 to 200.
+    #[param(minimum = 1, maximum = 200, default = 50, example = 50)]
+    limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// Only those in this state.
+    state: Option<JobState>,
+    /// Only `probe`, `poster`, `rendition`, `audio`, `captions` or `package`.
+    #[param(value_type = Option<String>, example = "rendition")]
+    kind: Option<Kind>,
+    /// Only those of this asset.
+    #[param(value_type = Option<String>)]
+    asset: Option<AssetId>,
+}
+
+/// Lists jobs, newest first: the caller's, or everyone's for an administrator.
+#[utoipa::path(
+    get, path = "/api/v1/jobs", tag = "jobs", operation_id = "listJobs", params(Asked),
+    responses((status = 200, body = List))
+)]
 async fn list(
     State(app): State<Arc<App>>,
     Authenticated(account): Authenticated,
-    Params(page): Params<Page>,
+    Params(asked): Params<Asked>,
 ) -> Result<Response, ApiError> {
+    let page = Page { limit: asked.limit, cursor: asked.cursor };
     let page = page.read::<Uuid>(limits::PAGE_JOBS, 1..=limits::PAGE_JOBS_MAX)?;
-    let whose = (!account.is_admin).then_some(account.id.as_str());
-    let mut found = jobs::list(&app.catalog, whose, page.before, page.to_look_for()).await?;
+    let filter = Filter {
+        account: (!account.is_admin).then_some(account.id.as_str()),
+        state: asked.state,
+        kind: asked.kind,
+        asset: asked.asset,
+    };
+    let mut found = jobs::list(&app.catalog, &filter, page.before, page.to_look_for()).await?;
     let next_cursor = page.cut(&mut found, |job| job.id);
     let now_ms = app.clock.unix_ms();
     let since = now_ms.saturating_sub(u64::try_from(limits::WORKER_AROUND.as_millis()).unwrap_or(u64::MAX));
@@ -97,11 +143,9 @@ fn show(job: Job, around: &Around, now_ms: u64, to_operator: bool) -> Shown {
         error: job.error.filter(|_| job.state != JobState::Done).map(Fault::from),
         created_at: Timestamp(job.created_at),
         updated_at: Timestamp(job.updated_at),
-        for_operators: to_operator.then_some(ForOperators {
-            account: job.account,
-            worker: job.worker,
-            log: job.log,
-        }),
+        account: to_operator.then_some(job.account),
+        worker: job.worker.filter(|_| to_operator),
+        log: job.log.filter(|_| to_operator),
     }
 }
 
@@ -120,14 +164,39 @@ fn waiting_for(job: &Job, around: &Around, now_ms: u64) -> Option<&'static str> 
     }
 }
 
+/// Takes up again a job that was given up, and what was cancelled with it.
+#[utoipa::path(
+    post, path = "/api/v1/jobs/{id}/retry", tag = "jobs", operation_id = "retryJob", responses((status = 204)),
+    extensions(("x-problems" = json!(["job_not_found", "job_not_failed"])))
+)]
 async fn try_again(
     State(app): State<Arc<App>>,
     Authenticated(account): Authenticated,
     Segment(id): Segment,
 ) -> Result<Response, ApiError> {
+    retry(&app, &find(&app, &account, &id).await?).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// Gives up a job, and what needs it; it can be retried.
+#[utoipa::path(
+    post, path = "/api/v1/jobs/{id}/cancel", tag = "jobs", operation_id = "cancelJob",
+    responses((status = 204, description = "Given up; a worker that has it is told with its next report.")),
+    extensions(("x-problems" = json!(["job_not_found", "job_ended"])))
+)]
+async fn give_up(
+    State(app): State<Arc<App>>,
+    Authenticated(account): Authenticated,
+    Segment(id): Segment,
+) -> Result<Response, ApiError> {
+    cancel(&app, &find(&app, &account, &id).await?).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// The job, if it is there and the account's, or the account is an administrator's.
+async fn find(app: &App, account: &Account, id: &str) -> Result<Job, ApiError> {
     let id: Uuid = id.parse().map_err(|_| Code::JobNotFound)?;
     let job = jobs::get(&app.catalog, id).await?;
     let job = job.filter(|job| account.is_admin || job.account == account.id.as_str());
-    retry(&app, &job.ok_or(Code::JobNotFound)?).await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
+    job.ok_or_else(|| Code::JobNotFound.into())
 }

@@ -19,11 +19,15 @@ pub mod internal;
 mod internal_jobs;
 pub mod jobs;
 pub mod media;
+mod openapi;
 mod page;
 mod playback;
+pub mod plays;
 pub mod progress;
 pub mod purges;
 pub mod sessions;
+pub mod statistics;
+pub mod storage;
 pub mod tokens;
 pub mod uploads;
 pub mod watch;
@@ -38,18 +42,36 @@ pub mod webhooks;
 use std::sync::Arc;
 
 use axum::response::{IntoResponse, Response};
-use axum::{Router, middleware};
+use axum::{Extension, Router, middleware};
 use http::HeaderValue;
 use http::header::CACHE_CONTROL;
 use tidegate_wire::Code;
+use utoipa_axum::router::OpenApiRouter;
 
 use self::error::ApiError;
 use crate::app::App;
 
 /// Everything the origin answers on its public port.
 pub fn router(app: Arc<App>) -> Router {
+    let (api, document) = api().split_for_parts();
     Router::new()
         .merge(health::router())
+        .merge(api.layer(Extension(Arc::new(openapi::Document::of(&document)))))
+        .merge(internal::router())
+        .merge(internal_jobs::router())
+        .merge(watch::router())
+        .merge(web::router())
+        .merge(uploads::router())
+        .merge(media::router())
+        .method_not_allowed_fallback(async || ApiError::from(Code::MethodNotAllowed))
+        .fallback(async || ApiError::from(Code::NotFound))
+        .layer(middleware::from_fn_with_state(app.clone(), envelope::envelope))
+        .with_state(app)
+}
+
+/// What is in the document of the API: everything below `/api/v1`.
+fn api() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::default()
         .merge(accounts::router())
         .merge(sessions::router())
         .merge(tokens::router())
@@ -58,23 +80,17 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(grants::router())
         .merge(purges::router())
         .merge(edges::router())
-        .merge(internal::router())
-        .merge(internal_jobs::router())
         .merge(jobs::router())
-        .merge(watch::router())
-        .merge(web::router())
-        .merge(uploads::router())
         .merge(progress::router())
-        .merge(media::router())
+        .merge(plays::router())
+        .merge(statistics::router())
+        .merge(storage::router())
+        .merge(openapi::router())
         // What others are told
         .merge(events::router())
         .merge(webhooks::router())
         .merge(deliveries::router())
         .merge(notifications::router())
-        .method_not_allowed_fallback(async || ApiError::from(Code::MethodNotAllowed))
-        .fallback(async || ApiError::from(Code::NotFound))
-        .layer(middleware::from_fn_with_state(app.clone(), envelope::envelope))
-        .with_state(app)
 }
 
 /// An answer that is for the one who asked, now.

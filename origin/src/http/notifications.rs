@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
-use axum::routing::get;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::auth::Authenticated;
 use super::error::ApiError;
@@ -16,13 +17,14 @@ use crate::app::App;
 use crate::catalog::mails;
 use crate::mail::{self, TOPICS};
 
-pub(super) fn router() -> Router<Arc<App>> {
-    Router::new().route("/api/v1/account/notifications", get(show).put(change))
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::default().routes(routes!(show, change))
 }
 
 /// What mail is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = MailTopic)]
 enum Topic {
     /// A video can be watched in every quality.
     Ready,
@@ -30,13 +32,19 @@ enum Topic {
     Failed,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Notifications, examples(json!({ "mail_on": ["ready", "failed"], "mail": true })))]
 struct Shown {
     mail_on: Vec<String>,
     /// Whether this server sends mail at all.
     mail: bool,
 }
 
+/// Shows what the caller wants mail about.
+#[utoipa::path(
+    get, path = "/api/v1/account/notifications", tag = "account", operation_id = "getNotifications",
+    responses((status = 200, body = Shown))
+)]
 async fn show(
     State(app): State<Arc<App>>,
     Authenticated(account): Authenticated,
@@ -45,12 +53,18 @@ async fn show(
     Ok(no_store(axum::Json(Shown { mail_on, mail: mail::is_on(&app) })))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NotificationsChange, examples(json!({ "mail_on": ["failed"] })))]
 struct Change {
     mail_on: Vec<Topic>,
 }
 
+/// Sets what the caller wants mail about.
+#[utoipa::path(
+    put, path = "/api/v1/account/notifications", tag = "account", operation_id = "setNotifications",
+    request_body = Change, responses((status = 200, body = Shown))
+)]
 async fn change(
     State(app): State<Arc<App>>,
     Authenticated(account): Authenticated,

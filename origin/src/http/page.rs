@@ -4,16 +4,20 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::error::ApiError;
 
 /// What a client asks for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Page {
-    limit: Option<u32>,
-    /// The last entry of the page before.
-    cursor: Option<String>,
+    /// Entries of a page at most.
+    #[param(minimum = 1, example = 50)]
+    pub(super) limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    pub(super) cursor: Option<String>,
 }
 
 /// A page that can be asked of the catalogue.

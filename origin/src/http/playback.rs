@@ -4,14 +4,16 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 use tidegate_wire::{AssetId, grant};
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::catalog::revisions::{self, Revision, RevisionState};
-use crate::catalog::{Asset, CatalogError, published};
+use crate::catalog::{Asset, CatalogError, jobs, published};
 use crate::jobs::manifests;
 
 /// An error as the API shows it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(examples(json!({ "code": "unsupported", "message": "The file has no pictures and no sound." })))]
 pub(super) struct Fault {
     code: String,
     message: String,
@@ -24,7 +26,7 @@ impl From<(String, String)> for Fault {
 }
 
 /// Where an asset plays; each `None` until it is there.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
 pub(super) struct Playback {
     pub(super) hls: Option<String>,
     dash: Option<String>,
@@ -48,7 +50,7 @@ impl Playback {
 }
 
 /// The members that an asset gains by what is made of it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(super) struct Played {
     /// `uploaded`, `processing`, `playable`, `ready`, `failed`.
     pub(super) state: &'static str,
@@ -58,6 +60,9 @@ pub(super) struct Played {
     error: Option<Fault>,
     encrypted: bool,
     pub(super) playback: Playback,
+    /// How much is made, 0 to 1, while something is being made. The watch page shows it in a place of its own.
+    #[serde(skip)]
+    pub(super) progress: Option<f64>,
 }
 
 impl Default for Played {
@@ -70,6 +75,7 @@ impl Default for Played {
             error: None,
             encrypted: false,
             playback: Playback::default(),
+            progress: None,
         }
     }
 }
@@ -92,14 +98,30 @@ pub(super) async fn of_each(app: &App, ids: &[AssetId]) -> Result<HashMap<AssetI
         true => Vec::new(),
         false => published::fixed_of(&app.catalog, ids).await?,
     };
+    let unfinished: Vec<AssetId> = revisions
+        .iter()
+        .filter(|revision| is_being_made(revision))
+        .map(|revision| revision.id.asset)
+        .collect();
+    let progress = jobs::progress_of_each(&app.catalog, &unfinished).await?;
     let mut found = HashMap::new();
     for revision in revisions {
         let names: Vec<&str> =
             names.iter().filter(|(id, _)| *id == revision.id).map(|(_, name)| name.as_str()).collect();
         // In their order: the newest is the last.
-        found.insert(revision.id.asset, played(app, &revision, &names).await?);
+        let mut played = played(app, &revision, &names).await?;
+        played.progress = match &revision.plan {
+            // Before the plan there is only the probe, and what it comes to says nothing of the whole.
+            None => is_being_made(&revision).then_some(0.0),
+            Some(_) => progress.get(&revision.id).copied(),
+        };
+        found.insert(revision.id.asset, played);
     }
     Ok(found)
+}
+
+fn is_being_made(revision: &Revision) -> bool {
+    matches!(revision.state, RevisionState::Processing | RevisionState::Playable)
 }
 
 async fn played(app: &App, revision: &Revision, names: &[&str]) -> Result<Played, CatalogError> {
@@ -125,6 +147,7 @@ async fn played(app: &App, revision: &Revision, names: &[&str]) -> Result<Played
             poster: published("poster.jpg"),
             storyboard: published("storyboard.vtt"),
         },
+        progress: None,
     })
 }
 

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
-use axum::routing::{get, post};
 use http::{StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 use tidegate_wire::purge::PurgeTargets;
 use tidegate_wire::{AssetId, Code, Problem, grant};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::assets::owned;
 use super::auth::Authenticated;
@@ -22,27 +23,40 @@ use crate::app::App;
 use crate::catalog::{assets, edges, purges};
 use crate::limits;
 
-pub(super) fn router() -> Router<Arc<App>> {
-    Router::new().route("/api/v1/purges", post(create)).route("/api/v1/purges/{id}", get(show))
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::default().routes(routes!(create)).routes(routes!(show))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = PurgeTargets, examples(json!({ "assets": ["0197a3c1-7d2e-7c31-9d1e-0242ac120002"] })))]
 struct Create {
+    /// Everything of these assets.
     #[serde(default)]
+    #[schema(value_type = Vec<String>)]
     assets: Vec<AssetId>,
+    /// What is kept under these URLs or paths.
     #[serde(default)]
     urls: Vec<String>,
+    /// What is kept under paths that begin like this.
     #[serde(default)]
     prefixes: Vec<String>,
+    /// What the origin has named by one of these (`Cache-Groups`).
+    #[serde(default)]
+    tags: Vec<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = CreatedPurge, examples(json!({ "id": 42 })))]
 struct Created {
     id: u64,
 }
 
-/// Owners purge their own assets; anything else takes an administrator.
+/// Has every edge forget something. Owners purge their own assets; anything else takes an administrator.
+#[utoipa::path(
+    post, path = "/api/v1/purges", tag = "fleet", operation_id = "createPurge", request_body = Create,
+    responses((status = 202, body = Created)), extensions(("x-problems" = json!(["forbidden", "asset_not_found"])))
+)]
 async fn create(
     State(app): State<Arc<App>>,
     Authenticated(account): Authenticated,
@@ -50,8 +64,9 @@ async fn create(
 ) -> Result<Response, ApiError> {
     let targets = read_targets(create)?;
     if !account.is_admin {
-        if !targets.urls.is_empty() || !targets.prefixes.is_empty() {
-            let why = "purging by `urls` or `prefixes` takes an administrator; purge your own `assets`";
+        if !targets.urls.is_empty() || !targets.prefixes.is_empty() || !targets.tags.is_empty() {
+            let why =
+                "purging by `urls`, `prefixes` or `tags` takes an administrator; purge your own `assets`";
             return Err(Problem::from(Code::Forbidden).detail(why).into());
         }
         for &id in &targets.assets {
@@ -67,10 +82,12 @@ async fn create(
 }
 
 fn read_targets(create: Create) -> Result<PurgeTargets, ApiError> {
-    let count = create.assets.len() + create.urls.len() + create.prefixes.len();
+    let count = create.assets.len() + create.urls.len() + create.prefixes.len() + create.tags.len();
     if !(1..=limits::PURGE_TARGETS).contains(&count) {
         let most = limits::PURGE_TARGETS;
-        return Err(ApiError::field(format!("name 1 to {most} `assets`, `urls` and `prefixes` in all")));
+        return Err(ApiError::field(format!(
+            "name 1 to {most} `assets`, `urls`, `prefixes` and `tags` in all"
+        )));
     }
     let paths = |texts: Vec<String>, field: &str| {
         let path = |text: &String| {
@@ -87,7 +104,20 @@ fn read_targets(create: Create) -> Result<PurgeTargets, ApiError> {
         assets: create.assets,
         urls: paths(create.urls, "urls")?,
         prefixes: paths(create.prefixes, "prefixes")?,
+        tags: tags(create.tags)?,
     })
+}
+
+/// Names of groups as `Cache-Groups` (RFC 9875) can have them: strings of visible ASCII and spaces.
+fn tags(tags: Vec<String>) -> Result<Vec<String>, ApiError> {
+    let fits = |tag: &String| {
+        (1..=limits::PURGE_TAG_BYTES).contains(&tag.len()) && tag.bytes().all(|b| matches!(b, b' '..=b'~'))
+    };
+    if tags.iter().all(fits) {
+        return Ok(tags);
+    }
+    let most = limits::PURGE_TAG_BYTES;
+    Err(ApiError::field(format!("tags: 1 to {most} characters of visible ASCII and spaces")))
 }
 
 /// What edges keep an object by: the path with its query, without the host and without a grant.
@@ -101,25 +131,35 @@ fn cached_path(text: &str) -> Option<String> {
     Some(grant::split_path(path).map_or(path, |(_, rest)| rest).to_owned())
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Purge, examples(json!({
+    "id": 42, "created_at": "2026-05-28T20:26:40.000Z", "assets": ["0197a3c1-7d2e-7c31-9d1e-0242ac120002"],
+    "applied": true, "edges": [{ "url": "https://edge-1.example", "applied": true, "alive": true }],
+})))]
 struct Shown {
     id: u64,
     created_at: Timestamp,
     #[serde(flatten)]
+    #[schema(value_type = Create)]
     targets: PurgeTargets,
     /// Every edge that is alive has applied it.
     applied: bool,
     edges: Vec<OnEdge>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = PurgeOnEdge)]
 struct OnEdge {
     url: String,
     applied: bool,
     alive: bool,
 }
 
-/// Which edges have applied it. One that is not alive applies it before it serves again.
+/// Which edges have applied a purge. One that is not alive applies it before it serves again.
+#[utoipa::path(
+    get, path = "/api/v1/purges/{id}", tag = "fleet", operation_id = "getPurge", responses((status = 200, body = Shown)),
+    extensions(("x-problems" = json!(["not_found"])))
+)]
 async fn show(
     State(app): State<Arc<App>>,
     Authenticated(account): Authenticated,

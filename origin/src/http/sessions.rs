@@ -3,10 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
 use http::header::SET_COOKIE;
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
@@ -14,6 +12,9 @@ use serde::{Deserialize, Serialize};
 use tidegate_serve::client;
 use tidegate_serve::server::ConnInfo;
 use tidegate_wire::{Code, Problem};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::auth::{self, SESSION_COOKIE};
 use super::error::ApiError;
@@ -24,23 +25,33 @@ use crate::catalog::{Account, AccountId, accounts};
 use crate::coord::sessions::Session;
 use crate::limits;
 
-pub(super) fn router() -> Router<Arc<App>> {
-    Router::new().route("/api/v1/sessions", post(create).delete(delete))
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::default().routes(routes!(create, delete))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = Credentials, examples(json!({ "login": "ada", "password": "correct horse" })))]
 struct Create {
+    /// The username or the email address.
     login: String,
     password: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = CreatedSession, examples(json!({ "id": "0197a3c0-5a10-7b6e-a0f3-0242ac120002", "username": "ada" })))]
 struct Created {
+    #[schema(value_type = String)]
     id: AccountId,
     username: String,
 }
 
+/// Logs in: the answer sets the session's cookie.
+#[utoipa::path(
+    post, path = "/api/v1/sessions", tag = "account", operation_id = "logIn", security(()), request_body = Create,
+    responses((status = 201, body = Created, headers(("set-cookie" = String)))),
+    extensions(("x-problems" = json!(["invalid_credentials", "too_many_attempts", "cross_site", "overloaded"])))
+)]
 async fn create(
     State(app): State<Arc<App>>,
     parts: Parts,
@@ -59,7 +70,11 @@ async fn create(
     Ok((StatusCode::CREATED, [(SET_COOKIE, cookie)], axum::Json(created)).into_response())
 }
 
-/// Ends the session if there is one; logging out twice is no mistake.
+/// Logs out: ends the session if there is one; doing so twice is no mistake.
+#[utoipa::path(
+    delete, path = "/api/v1/sessions", tag = "account", operation_id = "logOut", security((), ("cookie" = [])),
+    responses((status = 204))
+)]
 async fn delete(State(app): State<Arc<App>>, parts: Parts) -> Result<Response, ApiError> {
     auth::check_same_site(&app, &parts)?;
     if let Some(key) = auth::session_key(&parts.headers) {
@@ -105,7 +120,7 @@ async fn check_password(app: &App, address: IpAddr, create: Create) -> Result<Ac
 }
 
 /// The client's address, for limits. A request that came without a connection shares one with all its like.
-fn client_address(app: &App, parts: &Parts) -> IpAddr {
+pub(super) fn client_address(app: &App, parts: &Parts) -> IpAddr {
     let peer = parts
         .extensions
         .get::<ConnInfo>()

@@ -3,6 +3,8 @@
 use std::fmt;
 
 use serde::{Serialize, Serializer};
+use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaFormat, Type};
+use utoipa::openapi::{KnownFormat, RefOr};
 
 /// Milliseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +25,18 @@ impl Serialize for Timestamp {
         serializer.collect_str(self)
     }
 }
+
+impl utoipa::PartialSchema for Timestamp {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+            .examples(["2026-05-28T20:26:40.000Z"])
+            .into()
+    }
+}
+
+impl utoipa::ToSchema for Timestamp {}
 
 /// Year, month and day of a number of days since 1970, in the Gregorian calendar. Years begin in March here, so that
 /// the leap day is the last of its year, and 400 of them are one era of 146,097 days.

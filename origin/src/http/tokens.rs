@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, post};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::auth::Authenticated;
 use super::error::ApiError;
@@ -20,17 +21,21 @@ use crate::catalog::tokens::{self, Token};
 use crate::limits;
 use tidegate_wire::Code;
 
-pub(super) fn router() -> Router<Arc<App>> {
-    Router::new().route("/api/v1/tokens", post(create).get(list)).route("/api/v1/tokens/{id}", delete(remove))
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::default().routes(routes!(create, list)).routes(routes!(remove))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewToken, examples(json!({ "name": "laptop" })))]
 struct Create {
     name: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = CreatedToken, examples(json!({
+    "id": "0197a3c0-5a10-7b6e-a0f3-0242ac120002", "name": "laptop", "token": "tg_9fWk…",
+})))]
 struct Created {
     id: String,
     name: String,
@@ -38,6 +43,11 @@ struct Created {
     token: String,
 }
 
+/// Makes a token, which is shown this once.
+#[utoipa::path(
+    post, path = "/api/v1/tokens", tag = "account", operation_id = "createToken", request_body = Create,
+    responses((status = 201, body = Created))
+)]
 async fn create(
     State(app): State<Arc<App>>,
     Authenticated(account): Authenticated,
@@ -64,7 +74,8 @@ async fn create(
     Ok(no_store((StatusCode::CREATED, axum::Json(created))))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Token)]
 struct Listed {
     id: String,
     name: String,
@@ -72,11 +83,19 @@ struct Listed {
     last_used_at: Option<Timestamp>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Tokens, examples(json!({ "tokens": [{
+    "id": "0197a3c0-5a10-7b6e-a0f3-0242ac120002", "name": "laptop", "created_at": "2026-05-28T20:26:40.000Z",
+    "last_used_at": null,
+}] })))]
 struct List {
     tokens: Vec<Listed>,
 }
 
+/// Lists the caller's tokens, without their texts.
+#[utoipa::path(
+    get, path = "/api/v1/tokens", tag = "account", operation_id = "listTokens", responses((status = 200, body = List))
+)]
 async fn list(
     State(app): State<Arc<App>>,
     Authenticated(account): Authenticated,
@@ -91,6 +110,11 @@ async fn list(
     Ok(no_store(axum::Json(List { tokens: tokens.collect() })))
 }
 
+/// Ends a token.
+#[utoipa::path(
+    delete, path = "/api/v1/tokens/{id}", tag = "account", operation_id = "deleteToken", responses((status = 204)),
+    extensions(("x-problems" = json!(["not_found"])))
+)]
 async fn remove(
     State(app): State<Arc<App>>,
     Authenticated(account): Authenticated,

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tidegate_wire::Code;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::auth::Authenticated;
 use super::error::ApiError;
@@ -24,15 +25,20 @@ use crate::events::{self, Kind};
 use crate::limits;
 use crate::webhooks::{TEST_KIND, give_up_ms, read_url, signature};
 
-pub(super) fn router() -> Router<Arc<App>> {
-    Router::new()
-        .route("/api/v1/webhooks", post(create).get(list))
-        .route("/api/v1/webhooks/{id}", get(show).patch(change).delete(remove))
-        .route("/api/v1/webhooks/{id}/test", post(test))
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::default()
+        .routes(routes!(create, list))
+        .routes(routes!(show, change, remove))
+        .routes(routes!(test))
 }
 
 /// A webhook as the API shows it: without its secret.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Webhook, examples(json!({
+    "id": "0197a3c4-0b1c-7a55-8f1e-0242ac120002", "url": "https://example.org/hooks/tide", "events": ["asset.ready"],
+    "description": "the newsroom", "enabled": true, "created_at": "2026-05-28T20:26:40.000Z",
+    "updated_at": "2026-05-28T20:26:40.000Z",
+})))]
 struct Shown {
     id: String,
     url: String,
@@ -62,11 +68,16 @@ impl From<Webhook> for Shown {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Webhooks, examples(json!({ "webhooks": [] })))]
 struct List {
     webhooks: Vec<Shown>,
 }
 
+/// Lists the caller's webhooks, without their secrets.
+#[utoipa::path(
+    get, path = "/api/v1/webhooks", tag = "events", operation_id = "listWebhooks", responses((status = 200, body = List))
+)]
 async fn list(
     State(app): State<Arc<App>>,
     Authenticated(account): Authenticated,
@@ -75,15 +86,24 @@ async fn list(
     Ok(no_store(axum::Json(List { webhooks: found.into_iter().map(Shown::from).collect() })))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewWebhook, examples(json!({ "url": "https://example.org/hooks/tide", "events": ["asset.ready"] })))]
 struct Create {
+    /// An http or https address of the public internet.
     url: String,
+    /// The types it is to get; none, or left out, means all.
     events: Option<Vec<String>>,
+    /// At most 200 characters.
     description: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = CreatedWebhook, examples(json!({
+    "secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", "id": "0197a3c4-0b1c-7a55-8f1e-0242ac120002",
+    "url": "https://example.org/hooks/tide", "events": ["asset.ready"], "description": "", "enabled": true,
+    "created_at": "2026-05-28T20:26:40.000Z", "updated_at": "2026-05-28T20:26:40.000Z",
+})))]
 struct Created {
     /// Shown this once.
     secret: String,
@@ -91,6 +111,16 @@ struct Created {
     shown: Shown,
 }
 
+/// Has events sent to an address, each at least once and in order of each upload or asset.
+///
+/// Requests are made and signed by the Standard Webhooks scheme (standardwebhooks.com) with the secret that is shown this
+/// once: `webhook-id` stays the same however often an event is sent, `webhook-timestamp` is of the attempt,
+/// `webhook-signature` is `v1,` and the HMAC-SHA256 of `ID.TIMESTAMP.BODY` in base64. Anything but a 2xx is tried again
+/// with growing pauses for three days; 410 ends the webhook. Redirects are not followed.
+#[utoipa::path(
+    post, path = "/api/v1/webhooks", tag = "events", operation_id = "createWebhook", request_body = Create,
+    responses((status = 201, body = Created))
+)]
 async fn create(
     State(app): State<Arc<App>>,
     Authenticated(account): Authenticated,
@@ -157,6 +187,11 @@ pub(super) fn check_id(id: &str) -> Result<(), ApiError> {
     }
 }
 
+/// Shows a webhook, without its secret.
+#[utoipa::path(
+    get, path = "/api/v1/webhooks/{id}", tag = "events", operation_id = "getWebhook",
+    responses((status = 200, body = Shown)), extensions(("x-problems" = json!(["webhook_not_found"])))
+)]
 async fn show(
     State(app): State<Arc<App>>,
     Authenticated(account): Authenticated,
@@ -167,8 +202,10 @@ async fn show(
     Ok(no_store(axum::Json(Shown::from(webhook))))
 }
 
-#[derive(Deserialize)]
+/// What is to be another; what is left out stays as it is.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = WebhookChange, examples(json!({ "enabled": true })))]
 struct Change {
     url: Option<String>,
     events: Option<Vec<String>>,
@@ -176,6 +213,11 @@ struct Change {
     enabled: Option<bool>,
 }
 
+/// Changes a webhook. Deliveries that are pending go to where it points then.
+#[utoipa::path(
+    patch, path = "/api/v1/webhooks/{id}", tag = "events", operation_id = "changeWebhook", request_body = Change,
+    responses((status = 200, body = Shown)), extensions(("x-problems" = json!(["webhook_not_found"])))
+)]
 async fn change(
     State(app): State<Arc<App>>,
     Authenticated(account): Authenticated,
@@ -203,6 +245,11 @@ async fn change(
     Ok(no_store(axum::Json(Shown::from(webhook))))
 }
 
+/// Deletes a webhook with its deliveries.
+#[utoipa::path(
+    delete, path = "/api/v1/webhooks/{id}", tag = "events", operation_id = "deleteWebhook", responses((status = 204)),
+    extensions(("x-problems" = json!(["webhook_not_found"])))
+)]
 async fn remove(
     State(app): State<Arc<App>>,
     Authenticated(account): Authenticated,
@@ -218,13 +265,21 @@ async fn remove(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = WebhookTest, examples(json!({
+    "delivery": "1000000000000042-evt_0197a3c4-0b1c-7a55-8f1e-0242ac120002",
+})))]
 struct Tested {
     /// The delivery to look for in the list.
     delivery: String,
 }
 
-/// Sends an event that tells of nothing.
+/// Sends an event of type `webhook.test`, which tells of nothing else.
+#[utoipa::path(
+    post, path = "/api/v1/webhooks/{id}/test", tag = "events", operation_id = "testWebhook",
+    responses((status = 202, body = Tested)),
+    extensions(("x-problems" = json!(["webhook_not_found", "webhook_disabled"])))
+)]
 async fn test(
     State(app): State<Arc<App>>,
     Authenticated(account): Authenticated,

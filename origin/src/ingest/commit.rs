@@ -5,8 +5,9 @@ use tidegate_wire::digest::to_hex;
 use super::finish::{resume_digest, whole_digest};
 use super::open::OpenUpload;
 use super::{Completed, IngestError, Progress, sniff};
+use crate::about::About;
 use crate::app::App;
-use crate::catalog::assets::{self, NewAsset, Visibility};
+use crate::catalog::assets::{self, NewAsset};
 use crate::catalog::uploads::{self, encode_segments};
 use crate::digest::{Checkpoint, RunningDigest};
 use crate::jobs;
@@ -75,7 +76,8 @@ pub(super) async fn finish(
             sha256: finished.sha256.map(|sum| to_hex(&sum)),
             content_type: sniff::content_type(app, id, &segments, size_bytes, metadata.content_type())
                 .await?,
-            visibility: if open.upload.owner.is_none() { Visibility::Unlisted } else { Visibility::Private },
+            visibility: super::visibility(&open.upload.owner, &metadata),
+            about: About::of_upload(&metadata),
             segments: encode_segments(&segments),
             created_at: app.clock.unix_ms(),
         };

@@ -9,8 +9,9 @@ use tidegate_wire::{AssetId, ByteRange, Code, Problem};
 use super::finish::whole_digest;
 use super::open::find;
 use super::{Caller, Completed, IngestError, Progress, sniff};
+use crate::about::About;
 use crate::app::App;
-use crate::catalog::assets::{self, NewAsset, Visibility};
+use crate::catalog::assets::{self, NewAsset};
 use crate::catalog::removals;
 use crate::catalog::uploads::{self, NewUpload, Upload, UploadState, encode_segments};
 use crate::digest::tree::Node;
@@ -144,7 +145,8 @@ async fn record(
         digest,
         sha256: sha256.clone(),
         content_type: sniff::content_type(app, id, &segments, size, create.metadata.content_type()).await?,
-        visibility: if caller.is_none() { Visibility::Unlisted } else { Visibility::Private },
+        visibility: super::visibility(&caller, &create.metadata),
+        about: About::of_upload(&create.metadata),
         segments: encode_segments(&segments),
         created_at: now_ms,
     };

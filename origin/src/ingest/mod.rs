@@ -30,10 +30,10 @@ pub use terminate::terminate;
 
 use crate::app::App;
 use crate::catalog::uploads::Upload;
-use crate::catalog::{AccountId, CatalogError, NewAsset, Tx};
+use crate::catalog::{AccountId, CatalogError, NewAsset, Tx, Visibility};
 use crate::events::{Kind, tell};
 use crate::limits;
-use crate::protocol::UploadKind;
+use crate::protocol::{Metadata, UploadKind};
 
 /// On whose behalf a request acts; `None` is an anonymous one, where the configuration allows those.
 pub type Caller = Option<AccountId>;
@@ -97,6 +97,15 @@ async fn outcome<T>(task: JoinHandle<Result<T, IngestError>>) -> Result<T, Inges
 pub(crate) fn expiry(app: &App, updated_at: u64) -> u64 {
     let days = u64::from(app.config.upload_expiry_days);
     updated_at.saturating_add(days.saturating_mul(limits::DAY_MS))
+}
+
+/// Who may watch a new asset: whom its owner said, else the owner alone; everyone who knows its address where nobody
+/// owns it.
+fn visibility(owner: &Caller, metadata: &Metadata) -> Visibility {
+    match owner {
+        None => Visibility::Unlisted,
+        Some(_) => metadata.visibility().and_then(|name| name.parse().ok()).unwrap_or_default(),
+    }
 }
 
 /// Whether `caller` may touch `upload`: its owner may, and anyone who knows the id of an anonymous one.

@@ -16,7 +16,7 @@ use super::plan::{Class, Planned};
 use crate::app::App;
 use crate::catalog::jobs::{self, Job, JobState, NewJob};
 use crate::catalog::revisions::{self, Revision, RevisionId, RevisionState};
-use crate::catalog::{AccountId, Tx, published, purges, queue, texts, trees};
+use crate::catalog::{AccountId, Tx, assets, published, purges, queue, texts, trees};
 use crate::events::{Kind, tell};
 use crate::limits;
 use crate::store::{FileName, FilePath, Tree};
@@ -87,8 +87,13 @@ pub async fn put(
     let mut tx = app.catalog.begin().await?;
     let Some(revision) = revisions::get_locked(&mut tx, revision.id).await? else {
         drop(tx);
-        // Deleted while it was stored: nobody else knows that there is something to remove again.
-        app.remove_tree(&asset.to_string()).await;
+        // Deleted while it was stored: nobody else knows that there is something to remove again. From the trash all of
+        // it may come back but this.
+        let in_trash = assets::get_trashed(&app.catalog, asset).await?.is_some();
+        match text.path.rsplit_once('/') {
+            Some((folder, _)) if in_trash => app.remove_tree(&format!("{}/{folder}", revision.id)).await,
+            _ => app.remove_tree(&asset.to_string()).await,
+        }
         return Err(Code::AssetNotFound.into());
     };
     // Others may have come meanwhile.

@@ -5,8 +5,9 @@
 //! A job's life: [`create`] makes the first with the upload's completion, [`claim`] gives it out, [`report`] hears of
 //! it while it runs, [`finish`] ends the attempt and makes what follows; [`sweep`] takes back what nobody is heard of,
 //! [`without`] goes on where a part can be left out, [`remake`] where parts do not fit, [`retry`] takes up what was
-//! given up. [`plan`] and [`playable`] are pure.
+//! given up, [`cancel`] gives up what somebody does not want. [`plan`] and [`playable`] are pure.
 
+pub mod cancel;
 pub mod captions;
 pub mod claim;
 mod continued;

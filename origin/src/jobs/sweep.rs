@@ -114,16 +114,28 @@ pub(super) async fn fail(
         tracing::warn!(asset.id = %revision.id.asset, "revision.made_anew");
         revision.remakes += 1;
         revisions::update(tx, revision).await?;
-    } else if given_up && (!without::is_needed(revision, &job.work) || revision.state == RevisionState::Ready)
-    {
+        return Ok(false);
+    }
+    if given_up { follow(app, tx, revision, job, (code, message)).await } else { Ok(false) }
+}
+
+/// What follows from a job that was given up: its revision goes on without it, or is given up too. `true` if the
+/// revision has become playable by that.
+pub(super) async fn follow(
+    app: &App,
+    tx: &mut Tx,
+    revision: &mut Revision,
+    job: &Job,
+    error: (String, String),
+) -> Result<bool, JobError> {
+    if !without::is_needed(revision, &job.work) || revision.state == RevisionState::Ready {
         // What was there once, whole, stays there.
         return without::leave_out(app, tx, revision, job).await;
-    } else if given_up {
-        queue::cancel(tx, revision.id, now_ms).await?;
-        revision.state = RevisionState::Failed;
-        revision.error = Some((code, message));
-        revisions::update(tx, revision).await?;
     }
+    queue::cancel(tx, revision.id, app.clock.unix_ms()).await?;
+    revision.state = RevisionState::Failed;
+    revision.error = Some(error);
+    revisions::update(tx, revision).await?;
     Ok(false)
 }
 

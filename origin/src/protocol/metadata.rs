@@ -17,6 +17,10 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 const ENCRYPT: &str = "encrypt";
 const AES_128: &[u8] = b"aes-128";
 
+/// The key that says who may watch. A value that is none is refused: guessing could show a file to the world.
+const VISIBILITY: &str = "visibility";
+const VISIBILITIES: [&[u8]; 3] = [b"private", b"unlisted", b"public"];
+
 /// Key and value pairs a client sent with its upload, and the text they came in, which HEAD repeats.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Metadata {
@@ -47,6 +51,9 @@ impl Metadata {
             let value = LENIENT.decode(value).map_err(|_| invalid("a value is not base64"))?;
             if key == ENCRYPT && value != AES_128 {
                 return Err(invalid("`encrypt` can only be aes-128"));
+            }
+            if key == VISIBILITY && !VISIBILITIES.contains(&value.as_slice()) {
+                return Err(invalid("`visibility` can only be private, unlisted or public"));
             }
             pairs.push((key.to_owned(), value));
         }
@@ -95,6 +102,11 @@ impl Metadata {
         self.pairs.iter().any(|(key, value)| key == ENCRYPT && value == AES_128)
     }
 
+    /// Who may watch, in the catalogue's words, if the client said so.
+    pub fn visibility(&self) -> Option<&str> {
+        self.text(VISIBILITY)
+    }
+
     /// The media type the client claims.
     pub fn content_type(&self) -> Option<&str> {
         self.text("filetype").or_else(|| self.text("type")).filter(|claimed| !claimed.is_empty())
@@ -111,6 +123,12 @@ pub fn clean_name(given: &str) -> String {
         .collect();
     let name = name.trim();
     if name.is_empty() || name.chars().all(|c| c == '.') { "untitled".to_owned() } else { name.to_owned() }
+}
+
+/// One line for people: no control characters, no marks that turn the writing direction, bounded; may be empty.
+pub fn clean_line(given: &str, most_chars: usize) -> String {
+    let kept = given.trim().chars().filter(|c| !c.is_control() && !turns_direction(*c));
+    kept.take(most_chars).collect::<String>().trim().to_owned()
 }
 
 /// Unicode's bidirectional controls: `photo\u{202e}gpj.exe` reads as a picture.
@@ -142,6 +160,10 @@ mod tests {
                 continue;
             }
             assert_eq!(outcome.unwrap_err().code, Code::UploadMetadataInvalid, "{field:?}");
+        }
+        for (value, fits) in [("public", true), ("Public", false), ("", false), ("everyone", false)] {
+            let field = format!("visibility {}", STANDARD.encode(value));
+            assert_eq!(Metadata::parse(&field).is_ok(), fits, "{value:?}");
         }
         assert!(Metadata::parse(&format!("a {}", "A".repeat(9000))).is_err());
     }

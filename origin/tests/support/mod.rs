@@ -9,6 +9,7 @@ pub mod worker;
 use std::sync::Arc;
 
 use tempfile::TempDir;
+use tidegate_origin::about::About;
 use tidegate_origin::catalog::{Account, AccountId, Catalog, NewAsset, Visibility, accounts};
 use tidegate_origin::config::DatabaseOptions;
 use tidegate_testkit::Postgres;
@@ -83,6 +84,7 @@ pub fn new_asset(id: AssetId, owner: Option<AccountId>) -> NewAsset {
         visibility: Visibility::Private,
         segments: "[]".to_owned(),
         created_at: 1_700_000_000_123,
+        about: About::default(),
     }
 }
 

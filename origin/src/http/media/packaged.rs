@@ -17,7 +17,7 @@ use super::content::{Content, serve};
 use super::gate::{AS_A_DOCUMENT, Reader, authorise, is_owner};
 use crate::app::App;
 use crate::catalog::revisions::{self, RevisionId};
-use crate::catalog::{Asset, Visibility, assets, published};
+use crate::catalog::{Asset, Visibility, assets, published, tracks};
 use crate::http::blob_body::Piece;
 use crate::http::error::ApiError;
 use crate::jobs::finish::KEY_NAME;
@@ -72,18 +72,53 @@ fn content_type(path: &FilePath) -> &'static str {
     }
 }
 
-/// What every answer below a revision has.
-fn dress(response: &mut Response, cache_control: &str, visibility: Visibility, reader: Reader) {
-    let mut put = |name: HeaderName, value: &str| {
-        if let Ok(value) = HeaderValue::try_from(value) {
-            response.headers_mut().insert(name, value);
-        }
-    };
-    put(CACHE_CONTROL, cache_control);
-    put(CONTENT_SECURITY_POLICY, AS_A_DOCUMENT);
-    if reader == Reader::Fleet {
-        put(HeaderName::from_static(headers::VISIBILITY), visibility.as_str());
+/// What is said of anything below a revision.
+struct Facts {
+    asset: AssetId,
+    visibility: Visibility,
+    reader: Reader,
+    content_type: &'static str,
+    etag: Option<HeaderValue>,
+}
+
+impl Facts {
+    fn of(asset: &Asset, reader: Reader, content_type: &'static str, etag: String) -> Self {
+        let etag = HeaderValue::try_from(etag).ok();
+        Self { asset: asset.id, visibility: asset.visibility, reader, content_type, etag }
     }
+
+    /// Puts them into an answer.
+    fn dress(&self, response: &mut Response, cache_control: &str) {
+        let mut put = |name: HeaderName, value: &str| {
+            if let Ok(value) = HeaderValue::try_from(value) {
+                response.headers_mut().insert(name, value);
+            }
+        };
+        put(CACHE_CONTROL, cache_control);
+        put(CONTENT_SECURITY_POLICY, AS_A_DOCUMENT);
+        if self.reader == Reader::Fleet {
+            put(HeaderName::from_static(headers::VISIBILITY), self.visibility.as_str());
+            put(HeaderName::from_static(headers::CACHE_GROUPS), &groups(self.asset, self.content_type));
+        }
+        if let Some(etag) = &self.etag {
+            response.headers_mut().insert(ETAG, etag.clone());
+        }
+    }
+
+    fn validators(&self) -> Validators<'_> {
+        Validators { etag: self.etag.as_ref(), last_modified: None }
+    }
+}
+
+/// What an edge can be told to forget it by: the asset, and the kind of thing it is.
+fn groups(asset: AssetId, content_type: &str) -> String {
+    let kind = match content_type {
+        "application/vnd.apple.mpegurl" | "application/dash+xml" => "manifests",
+        "audio/mp4" | "video/mp4" => "segments",
+        "image/jpeg" => "pictures",
+        _ => "texts",
+    };
+    format!("\"{asset}\", \"{kind}\"")
 }
 
 /// The key of an encrypted revision: for its owner and for who has a grant, also where the asset is for everyone. An
@@ -101,20 +136,19 @@ async fn key(
     let revision = revisions::get(&app.catalog, id).await?.ok_or(Code::NotFound)?;
     let key = revision.aes_key.as_deref().and_then(from_hex).ok_or(Code::NotFound)?;
     let body = if parts.method == Method::GET { Body::from(key) } else { Body::empty() };
-    let mut response = ([(CONTENT_TYPE, "application/octet-stream")], body).into_response();
-    dress(&mut response, "no-store", Visibility::Private, reader);
+    let content_type = "application/octet-stream";
+    let mut response = ([(CONTENT_TYPE, content_type)], body).into_response();
+    let facts = Facts { asset: asset.id, visibility: Visibility::Private, reader, content_type, etag: None };
+    facts.dress(&mut response, "no-store");
     Ok(response)
 }
 
 /// A stored file.
 struct Packaged {
     file: Arc<dyn StoredFile>,
-    content_type: &'static str,
-    etag: HeaderValue,
-    /// The segment after this one, where there is one already.
+    facts: Facts,
+    /// The segment after this one, where there is one already, relative to this one.
     next: Option<String>,
-    visibility: Visibility,
-    reader: Reader,
 }
 
 impl Packaged {
@@ -132,25 +166,26 @@ impl Packaged {
         };
         // A path's bytes never change, and only characters an entity tag may have are in one.
         let etag = format!("\"{}:{}\"", name.path, file.size_bytes());
-        Ok(Self {
-            content_type: content_type(&name.path),
-            etag: HeaderValue::try_from(etag).map_err(ApiError::internal)?,
-            next: next_segment(app, &name).await,
-            file,
-            visibility: asset.visibility,
-            reader,
-        })
+        let facts = Facts::of(asset, reader, content_type(&name.path), etag);
+        Ok(Self { facts, next: next_segment(app, id, &name).await, file })
     }
 }
 
-/// The name of the segment after this one, if it is there: `00007.m4s` after `00006.m4s`.
-async fn next_segment(app: &App, name: &FileName) -> Option<String> {
+/// The segment after this one, if it is there: `00007.m4s` after `00006.m4s`, and after the last of a chunk
+/// `../../13-1/v720/00000.m4s`, the first of the next. It only spares a wait: what cannot be found out is left out.
+async fn next_segment(app: &App, id: RevisionId, name: &FileName) -> Option<String> {
     let number: u32 = name.path.file_name().strip_suffix(".m4s")?.parse().ok()?;
-    let next = format!("{:05}.m4s", number + 1);
     let folder = name.path.as_str().strip_suffix(name.path.file_name())?;
+    let next = format!("{:05}.m4s", number + 1);
     let path = format!("{folder}{next}").parse().ok()?;
-    let is_there = app.files.open(FileName { path, ..name.clone() }).await.is_ok();
-    is_there.then_some(next)
+    if app.files.open(FileName { path, ..name.clone() }).await.is_ok() {
+        return Some(next);
+    }
+    let track = name.path.names().nth(1)?;
+    let parts = tracks::of_track(&app.catalog, id, track).await.ok()?;
+    let here = parts.iter().find(|part| folder.strip_suffix('/') == Some(part.dir.as_str()) && part.whole)?;
+    let next = parts.iter().find(|part| part.chunk == here.chunk + 1 && !part.segments.is_empty())?;
+    Some(format!("../../{}", next.segment_path(0)))
 }
 
 impl Content for Packaged {
@@ -159,17 +194,16 @@ impl Content for Packaged {
     }
 
     fn validators(&self) -> Validators<'_> {
-        Validators { etag: Some(&self.etag), last_modified: None }
+        self.facts.validators()
     }
 
     fn content_type(&self) -> HeaderValue {
-        HeaderValue::from_static(self.content_type)
+        HeaderValue::from_static(self.facts.content_type)
     }
 
     fn bare(&self, status: StatusCode) -> Response {
         let mut response = status.into_response();
-        dress(&mut response, self.reader.keeps_for_ever(), self.visibility, self.reader);
-        response.headers_mut().insert(ETAG, self.etag.clone());
+        self.facts.dress(&mut response, self.facts.reader.keeps_for_ever());
         let link = self.next.as_ref().map(|next| HeaderValue::try_from(format!("<{next}>; rel=\"next\"")));
         if let Some(Ok(link)) = link {
             response.headers_mut().insert(LINK, link);
@@ -185,22 +219,13 @@ impl Content for Packaged {
 /// A manifest of what is there so far.
 struct Growing {
     text: Bytes,
-    content_type: &'static str,
-    etag: HeaderValue,
-    visibility: Visibility,
-    reader: Reader,
+    facts: Facts,
 }
 
 impl Growing {
     fn new(text: String, path: &FilePath, asset: &Asset, reader: Reader) -> Self {
         let digest = Digest::from_bytes(*blake3::hash(text.as_bytes()).as_bytes());
-        Self {
-            content_type: content_type(path),
-            etag: HeaderValue::try_from(digest.etag()).unwrap_or(HeaderValue::from_static("\"\"")),
-            text: text.into(),
-            visibility: asset.visibility,
-            reader,
-        }
+        Self { facts: Facts::of(asset, reader, content_type(path), digest.etag()), text: text.into() }
     }
 }
 
@@ -210,17 +235,16 @@ impl Content for Growing {
     }
 
     fn validators(&self) -> Validators<'_> {
-        Validators { etag: Some(&self.etag), last_modified: None }
+        self.facts.validators()
     }
 
     fn content_type(&self) -> HeaderValue {
-        HeaderValue::from_static(self.content_type)
+        HeaderValue::from_static(self.facts.content_type)
     }
 
     fn bare(&self, status: StatusCode) -> Response {
         let mut response = status.into_response();
-        dress(&mut response, &self.reader.keeps_a_moment(), self.visibility, self.reader);
-        response.headers_mut().insert(ETAG, self.etag.clone());
+        self.facts.dress(&mut response, &self.facts.reader.keeps_a_moment());
         response
     }
 

@@ -66,6 +66,8 @@ impl Content for Representation {
         put(CONTENT_SECURITY_POLICY, AS_A_DOCUMENT);
         if self.reader == Reader::Fleet {
             put(HeaderName::from_static(headers::VISIBILITY), self.asset.visibility.as_str());
+            let groups = format!("\"{}\", \"source\"", self.asset.id);
+            put(HeaderName::from_static(headers::CACHE_GROUPS), &groups);
         }
         response
     }
