@@ -220,6 +220,8 @@ async fn a_stopping_origin_ends_its_streams_and_the_next_goes_on_where_they_were
     origin.app.catalog.close().await;
     let next = Origin::start_in(origin.folder.clone(), None, |_| {}).await;
     run_events(&next);
+    // Its clock begins anew with it.
+    next.hand.advance(Duration::from_secs(1));
     tell(&next, "ada", 3).await;
     let (mut again, _) = Stream::open(&next, &ada, "", last).await;
     for n in [2, 3] {
