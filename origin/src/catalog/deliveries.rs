@@ -135,7 +135,8 @@ pub async fn fan_out(tx: &mut Tx, after: u64, now_ms: u64, give_up_at: u64) -> R
                 events.kind, events.subject, events.seq, events.seq, events.body, 'pending', 0,
                 CAST($2 AS BIGINT), CAST($3 AS BIGINT), CAST($2 AS BIGINT), CAST($2 AS BIGINT)
          FROM events JOIN webhooks ON webhooks.account = events.account
-         WHERE events.seq > $1 AND webhooks.enabled = 1
+                     JOIN accounts ON accounts.id = webhooks.account
+         WHERE events.seq > $1 AND webhooks.enabled = 1 AND accounts.disabled = 0
            AND (webhooks.kinds = '' OR webhooks.kinds LIKE '%,' || events.kind || ',%')",
     )
     .bind(to_db(after))
@@ -218,6 +219,7 @@ pub async fn due(catalog: &Catalog, now_ms: u64, each: u32, limit: u32) -> Resul
                    next_attempt_at, give_up_at, webhooks.url AS url, webhooks.secret AS secret,
                    ROW_NUMBER() OVER (PARTITION BY deliveries.webhook ORDER BY next_attempt_at, deliveries.id) AS turn
             FROM deliveries JOIN webhooks ON webhooks.id = deliveries.webhook AND webhooks.enabled = 1
+                            JOIN accounts ON accounts.id = webhooks.account AND accounts.disabled = 0
             WHERE ",
         is_due!(),
         ") AS ready WHERE turn <= $2 ORDER BY next_attempt_at LIMIT $3"
@@ -251,7 +253,9 @@ pub async fn due(catalog: &Catalog, now_ms: u64, each: u32, limit: u32) -> Resul
 pub async fn next_at(catalog: &Catalog) -> Result<Option<u64>, CatalogError> {
     let row = sqlx::query(
         "SELECT MIN(CASE WHEN lease_until > next_attempt_at THEN lease_until ELSE next_attempt_at END) AS next
-         FROM deliveries WHERE state = 'pending' AND webhook IN (SELECT id FROM webhooks WHERE enabled = 1)",
+         FROM deliveries WHERE state = 'pending' AND webhook IN
+             (SELECT webhooks.id FROM webhooks JOIN accounts ON accounts.id = webhooks.account
+              WHERE webhooks.enabled = 1 AND accounts.disabled = 0)",
     )
     .fetch_one(catalog.pool())
     .await?;

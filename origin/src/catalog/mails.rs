@@ -181,11 +181,13 @@ pub async fn address_in(
     account: &AccountId,
     topic: &str,
 ) -> Result<Option<String>, CatalogError> {
-    let row = sqlx::query("SELECT email FROM accounts WHERE id = $1 AND mail_on LIKE '%,' || $2 || ',%'")
-        .bind(account.as_str())
-        .bind(topic)
-        .fetch_optional(tx.connection())
-        .await?;
+    let row = sqlx::query(
+        "SELECT email FROM accounts WHERE id = $1 AND disabled = 0 AND mail_on LIKE '%,' || $2 || ',%'",
+    )
+    .bind(account.as_str())
+    .bind(topic)
+    .fetch_optional(tx.connection())
+    .await?;
     row.map(|row| Ok(row.try_get("email")?)).transpose()
 }
 

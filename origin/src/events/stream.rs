@@ -14,10 +14,11 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use super::hub::Subscription;
 use super::numbered;
 use super::passing::Passing;
+use crate::access::Operation;
 use crate::app::App;
 use crate::catalog::events::{self, Logged};
 use crate::catalog::{AccountId, CatalogError};
-use crate::http::auth::identify;
+use crate::http::auth::{Caller, identify_again};
 use crate::limits;
 
 /// An event of the log as it is written. The text is one line: JSON has no others.
@@ -41,6 +42,11 @@ pub struct Wish {
     pub after: Option<u64>,
     /// The request, for asking again whether its sender still may.
     pub parts: Parts,
+}
+
+/// Whether a caller may hear of its own events, or of `all`.
+pub fn may_follow(caller: &Caller, all: bool) -> bool {
+    caller.may(if all { Operation::ReadAllEvents } else { Operation::ReadEvents })
 }
 
 /// A response body that is written piece by piece.
@@ -182,10 +188,10 @@ impl Writer {
     /// Whether the session or the token is still good, and still its account's. While nobody can say it is believed,
     /// for some time.
     async fn still_may(&self, unanswered: &mut u32) -> bool {
-        match identify(&self.app, &self.wish.parts).await {
-            Ok(Some(account)) => {
+        match identify_again(&self.app, &self.wish.parts).await {
+            Ok(Some(caller)) => {
                 *unanswered = 0;
-                account.id == self.wish.account && (!self.wish.all || account.is_admin)
+                caller.id == self.wish.account && may_follow(&caller, self.wish.all)
             }
             Ok(None) => false,
             Err(error) if error.problem().code == Code::Unavailable => {

@@ -11,15 +11,16 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::auth::Authenticated;
+use super::auth::{Authenticated, Caller};
 use super::error::ApiError;
 use super::extract::{Params, Segment};
 use super::no_store;
 use super::timestamp::Timestamp;
 use super::webhooks::check_id;
+use crate::access::Operation;
 use crate::app::App;
 use crate::catalog::deliveries::{self, Delivery, DeliveryState, Wanted};
-use crate::catalog::{Account, AccountId, webhooks};
+use crate::catalog::{AccountId, webhooks};
 use crate::limits;
 use crate::webhooks::give_up_ms;
 
@@ -114,10 +115,10 @@ struct List {
 )]
 async fn list(
     State(app): State<Arc<App>>,
-    Authenticated(account): Authenticated,
+    Authenticated(caller): Authenticated,
     Params(asked): Params<Asked>,
 ) -> Result<Response, ApiError> {
-    page(&app, &account, None, asked).await
+    page(&app, &caller, None, asked).await
 }
 
 /// Lists the deliveries of one webhook, newest first.
@@ -127,23 +128,20 @@ async fn list(
 )]
 async fn list_of_webhook(
     State(app): State<Arc<App>>,
-    Authenticated(account): Authenticated,
+    Authenticated(caller): Authenticated,
     Segment(id): Segment,
     Params(asked): Params<Asked>,
 ) -> Result<Response, ApiError> {
     check_id(&id)?;
-    if !account.is_admin {
-        webhooks::get(&app.catalog, &account.id, &id).await?.ok_or(Code::WebhookNotFound)?;
+    if !caller.may(Operation::ListAllDeliveries) {
+        webhooks::get(&app.catalog, &caller.id, &id).await?.ok_or(Code::WebhookNotFound)?;
     }
-    page(&app, &account, Some(&id), asked).await
+    page(&app, &caller, Some(&id), asked).await
 }
 
-async fn page(
-    app: &App,
-    account: &Account,
-    webhook: Option<&str>,
-    asked: Asked,
-) -> Result<Response, ApiError> {
+async fn page(app: &App, caller: &Caller, webhook: Option<&str>, asked: Asked) -> Result<Response, ApiError> {
+    caller.check(Operation::ListWebhooks)?;
+    let sees_all = caller.may(Operation::ListAllDeliveries);
     let limit = asked.limit.unwrap_or(limits::PAGE_DELIVERIES);
     if !(1..=limits::PAGE_DELIVERIES_MAX).contains(&limit) {
         return Err(ApiError::field(format!("limit: 1 to {}", limits::PAGE_DELIVERIES_MAX)));
@@ -152,7 +150,7 @@ async fn page(
         return Err(ApiError::field("cursor: take it from `next_cursor` of the page before"));
     }
     let wanted = Wanted {
-        account: (!account.is_admin).then_some(&account.id),
+        account: (!sees_all).then_some(&caller.id),
         webhook,
         state: asked.state,
         before: asked.cursor.as_deref(),
@@ -161,7 +159,7 @@ async fn page(
     let entries = usize::try_from(limit).unwrap_or(usize::MAX);
     let next_cursor = (found.len() > entries).then(|| found[entries - 1].id.clone());
     found.truncate(entries);
-    let deliveries = found.into_iter().map(|delivery| show(delivery, account.is_admin)).collect();
+    let deliveries = found.into_iter().map(|delivery| show(delivery, sees_all)).collect();
     Ok(no_store(axum::Json(List { deliveries, next_cursor })))
 }
 
@@ -172,19 +170,18 @@ async fn page(
 )]
 async fn replay(
     State(app): State<Arc<App>>,
-    Authenticated(account): Authenticated,
+    Authenticated(caller): Authenticated,
     Segment(id): Segment,
 ) -> Result<Response, ApiError> {
     check_id(&id).map_err(|_| Code::DeliveryNotFound)?;
-    let delivery = deliveries::get(&app.catalog, &id).await?;
-    let delivery = delivery.filter(|delivery| account.is_admin || delivery.account == account.id);
-    let delivery = delivery.ok_or(Code::DeliveryNotFound)?;
+    let delivery = deliveries::get(&app.catalog, &id).await?.ok_or(Code::DeliveryNotFound)?;
+    caller.check_on(Operation::ReplayDelivery, Some(&delivery.account), Code::DeliveryNotFound)?;
     let now_ms = app.clock.unix_ms();
     let mut tx = app.catalog.begin().await?;
     // One that is pending is sent anyway.
     deliveries::replay(&mut tx, &delivery.id, now_ms, now_ms.saturating_add(give_up_ms())).await?;
     tx.commit().await?;
-    tracing::info!(account.id = %account.id, delivery.id = id, "delivery.replayed");
+    tracing::info!(account.id = %caller.id, delivery.id = id, "delivery.replayed");
     app.outgoing.webhooks.notify_one();
     Ok(StatusCode::ACCEPTED.into_response())
 }

@@ -72,12 +72,12 @@ data: {"type":"upload.progress","at":"2026-05-28T20:26:41.000Z","account":"0197a
 )]
 async fn events(
     State(app): State<Arc<App>>,
-    Authenticated(account): Authenticated,
+    Authenticated(caller): Authenticated,
     Params(asked): Params<Asked>,
     parts: Parts,
 ) -> Result<Response, ApiError> {
-    if asked.all && !account.is_admin {
-        return Err(Problem::from(Code::Forbidden).detail("all: takes an administrator").into());
+    if !stream::may_follow(&caller, asked.all) {
+        return Err(Code::Forbidden.into());
     }
     // Who comes back says so in the field; the address is that of the first time.
     let after = match parts.headers.get(LAST_EVENT_ID).map(HeaderValue::to_str) {
@@ -93,9 +93,9 @@ async fn events(
     if parts.method == Method::HEAD {
         return Ok(fields.into_response());
     }
-    let subscription = Hub::subscribe(&app, &account.id, asked.all).await?;
+    let subscription = Hub::subscribe(&app, &caller.id, asked.all).await?;
     let subscription =
         subscription.map_err(|_| Problem::from(Code::TooManyStreams).retry_after(limits::STREAMS_RETRY_S))?;
-    let wish = Wish { account: account.id, all: asked.all, after, parts };
+    let wish = Wish { account: caller.account.id, all: asked.all, after, parts };
     Ok((fields, Body::new(stream::begin(app, wish, subscription))).into_response())
 }

@@ -13,6 +13,7 @@ use super::auth::Authenticated;
 use super::error::ApiError;
 use super::extract::Json;
 use super::no_store;
+use crate::access::Operation;
 use crate::app::App;
 use crate::catalog::mails;
 use crate::mail::{self, TOPICS};
@@ -47,9 +48,10 @@ struct Shown {
 )]
 async fn show(
     State(app): State<Arc<App>>,
-    Authenticated(account): Authenticated,
+    Authenticated(caller): Authenticated,
 ) -> Result<Response, ApiError> {
-    let mail_on = mails::topics(&app.catalog, &account.id).await?;
+    caller.check(Operation::ReadAccount)?;
+    let mail_on = mails::topics(&app.catalog, &caller.id).await?;
     Ok(no_store(axum::Json(Shown { mail_on, mail: mail::is_on(&app) })))
 }
 
@@ -67,13 +69,14 @@ struct Change {
 )]
 async fn change(
     State(app): State<Arc<App>>,
-    Authenticated(account): Authenticated,
+    Authenticated(caller): Authenticated,
     Json(change): Json<Change>,
 ) -> Result<Response, ApiError> {
+    caller.check(Operation::ChangeNotifications)?;
     let all = [Topic::Ready, Topic::Failed];
     let wanted = all.iter().zip(TOPICS).filter(|(topic, _)| change.mail_on.contains(topic));
     let topics: Vec<&str> = wanted.map(|(_, name)| name).collect();
-    mails::set_topics(&app.catalog, &account.id, &topics).await?;
+    mails::set_topics(&app.catalog, &caller.id, &topics).await?;
     let mail_on = topics.into_iter().map(str::to_owned).collect();
     Ok(no_store(axum::Json(Shown { mail_on, mail: mail::is_on(&app) })))
 }

@@ -12,11 +12,12 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::auth::Authenticated;
+use super::auth::{Authenticated, Caller};
 use super::error::ApiError;
 use super::extract::{Json, Segment};
 use super::no_store;
 use super::timestamp::Timestamp;
+use crate::access::Operation;
 use crate::accounts::secret;
 use crate::app::App;
 use crate::catalog::deliveries::{self, TestDelivery};
@@ -80,9 +81,10 @@ struct List {
 )]
 async fn list(
     State(app): State<Arc<App>>,
-    Authenticated(account): Authenticated,
+    Authenticated(caller): Authenticated,
 ) -> Result<Response, ApiError> {
-    let found = webhooks::list(&app.catalog, &account.id).await?;
+    caller.check(Operation::ListWebhooks)?;
+    let found = webhooks::list(&app.catalog, &caller.id).await?;
     Ok(no_store(axum::Json(List { webhooks: found.into_iter().map(Shown::from).collect() })))
 }
 
@@ -123,13 +125,14 @@ struct Created {
 )]
 async fn create(
     State(app): State<Arc<App>>,
-    Authenticated(account): Authenticated,
+    Authenticated(caller): Authenticated,
     Json(create): Json<Create>,
 ) -> Result<Response, ApiError> {
+    caller.check(Operation::CreateWebhook)?;
     let now_ms = app.clock.unix_ms();
     let webhook = Webhook {
         id: secret::new_id(now_ms, &app.entropy),
-        account: account.id,
+        account: caller.account.id,
         url: check_url(&app, &create.url)?,
         kinds: check_kinds(create.events.unwrap_or_default())?,
         description: check_description(create.description.unwrap_or_default())?,
@@ -177,6 +180,12 @@ fn check_description(text: String) -> Result<String, ApiError> {
     Err(ApiError::field(format!("description: at most {most} characters, no control characters")))
 }
 
+/// Whether a webhook of its own is something the caller may use at all. Another's is not found.
+fn check_use(caller: &Caller, id: &str) -> Result<(), ApiError> {
+    check_id(id)?;
+    caller.check(Operation::UseWebhook)
+}
+
 /// An id as they are made here; what cannot be one names nothing.
 pub(super) fn check_id(id: &str) -> Result<(), ApiError> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
@@ -194,11 +203,11 @@ pub(super) fn check_id(id: &str) -> Result<(), ApiError> {
 )]
 async fn show(
     State(app): State<Arc<App>>,
-    Authenticated(account): Authenticated,
+    Authenticated(caller): Authenticated,
     Segment(id): Segment,
 ) -> Result<Response, ApiError> {
-    check_id(&id)?;
-    let webhook = webhooks::get(&app.catalog, &account.id, &id).await?.ok_or(Code::WebhookNotFound)?;
+    check_use(&caller, &id)?;
+    let webhook = webhooks::get(&app.catalog, &caller.id, &id).await?.ok_or(Code::WebhookNotFound)?;
     Ok(no_store(axum::Json(Shown::from(webhook))))
 }
 
@@ -220,16 +229,16 @@ struct Change {
 )]
 async fn change(
     State(app): State<Arc<App>>,
-    Authenticated(account): Authenticated,
+    Authenticated(caller): Authenticated,
     Segment(id): Segment,
     Json(change): Json<Change>,
 ) -> Result<Response, ApiError> {
-    check_id(&id)?;
+    check_use(&caller, &id)?;
     let url = change.url.map(|url| check_url(&app, &url)).transpose()?;
     let kinds = change.events.map(check_kinds).transpose()?;
     let description = change.description.map(check_description).transpose()?;
     let mut tx = app.catalog.begin().await?;
-    let webhook = webhooks::get_locked(&mut tx, &account.id, &id).await?;
+    let webhook = webhooks::get_locked(&mut tx, &caller.id, &id).await?;
     let mut webhook = webhook.ok_or(Code::WebhookNotFound)?;
     webhook.url = url.unwrap_or(webhook.url);
     webhook.kinds = kinds.unwrap_or(webhook.kinds);
@@ -252,16 +261,16 @@ async fn change(
 )]
 async fn remove(
     State(app): State<Arc<App>>,
-    Authenticated(account): Authenticated,
+    Authenticated(caller): Authenticated,
     Segment(id): Segment,
 ) -> Result<Response, ApiError> {
-    check_id(&id)?;
+    check_use(&caller, &id)?;
     let mut tx = app.catalog.begin().await?;
-    if !webhooks::delete(&mut tx, &account.id, &id).await? {
+    if !webhooks::delete(&mut tx, &caller.id, &id).await? {
         return Err(Code::WebhookNotFound.into());
     }
     tx.commit().await?;
-    tracing::info!(account.id = %account.id, webhook.id = id, "webhook.deleted");
+    tracing::info!(account.id = %caller.id, webhook.id = id, "webhook.deleted");
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -282,22 +291,22 @@ struct Tested {
 )]
 async fn test(
     State(app): State<Arc<App>>,
-    Authenticated(account): Authenticated,
+    Authenticated(caller): Authenticated,
     Segment(id): Segment,
 ) -> Result<Response, ApiError> {
-    check_id(&id)?;
+    check_use(&caller, &id)?;
     let now_ms = app.clock.unix_ms();
     let event_id = events::new_event_id(&app);
-    let body = events::body(TEST_KIND, now_ms, Some(&account.id), (None, None), &json!({ "webhook": id }));
+    let body = events::body(TEST_KIND, now_ms, Some(&caller.id), (None, None), &json!({ "webhook": id }));
     let mut tx = app.catalog.begin().await?;
-    let webhook = webhooks::get_locked(&mut tx, &account.id, &id).await?.ok_or(Code::WebhookNotFound)?;
+    let webhook = webhooks::get_locked(&mut tx, &caller.id, &id).await?.ok_or(Code::WebhookNotFound)?;
     if !webhook.enabled {
         return Err(Code::WebhookDisabled.into());
     }
     let delivery = TestDelivery {
         event_id: &event_id,
         webhook: &id,
-        account: &account.id,
+        account: &caller.id,
         kind: TEST_KIND,
         body: &body,
         now_ms,

@@ -48,7 +48,7 @@ pub async fn enqueue_password_reset(
     token: &str,
     for_s: u64,
 ) -> Result<(), CatalogError> {
-    let link = format!("{}/reset-password#token={token}", base_url(app));
+    let link = format!("{}/reset#{token}", base_url(app));
     enqueue(app, tx, recipient, letters::password_reset(username, &link, for_s)).await
 }
 

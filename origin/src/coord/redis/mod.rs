@@ -3,7 +3,6 @@
 mod hot;
 mod leases;
 mod link;
-mod sessions;
 
 use std::sync::Arc;
 
@@ -34,7 +33,6 @@ pub fn connect(
     tokio::spawn(leases.clone().renew(shutdown.clone()));
     Ok(Coordination {
         leases: Arc::new(leases),
-        sessions: Arc::new(sessions::RedisSessions::new(link.clone())),
         hot: Arc::new(hot::RedisHotOffsets::new(link)),
         wakeups,
         news,
