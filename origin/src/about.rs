@@ -122,11 +122,11 @@ pub fn tag_term(tag: &str) -> String {
     format!("{BOUND}#{}{BOUND}", fold(tag))
 }
 
-/// The term of a member whose value is this text; `None` for what no filter finds.
+/// The term of a member whose value is this text, whatever the case; `None` for what no filter finds.
 pub fn member_term(key: &str, value: &str) -> Option<String> {
     let fits =
         value.chars().count() <= limits::ASSET_METADATA_TERM_CHARS && !value.chars().any(char::is_control);
-    fits.then(|| format!("{BOUND}={key}{IS}{value}{BOUND}"))
+    fits.then(|| fold(&format!("{BOUND}={key}{IS}{value}{BOUND}")))
 }
 
 /// A value that has a plain text: of a text itself, of a number or a truth value its JSON.
@@ -248,6 +248,7 @@ mod tests {
         {
             assert!(!terms.contains(&term), "{term:?}");
         }
+        assert!(terms.contains(&member_term("Client", "acme").unwrap()));
         assert_eq!(member_term("a", "x\u{1f}#sea"), None);
     }
 

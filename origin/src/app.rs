@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tidegate_serve::admin::Readiness;
 use tidegate_serve::{Clock, Entropy};
@@ -121,6 +121,8 @@ pub struct App {
     heard_since: AtomicU64,
     /// Held while it is decided who gets a job.
     pub claims: tokio::sync::Mutex<()>,
+    /// Why there is no worker in this process, where one was to be.
+    no_worker: OnceLock<String>,
     /// SHA-256 of the fleet key.
     fleet_key: Option<[u8; 32]>,
 }
@@ -168,9 +170,21 @@ impl App {
             passwords,
             tasks: TaskTracker::new(),
             claims: tokio::sync::Mutex::new(()),
+            no_worker: OnceLock::new(),
         });
         first::make_admin(&app).await?;
         Ok(app)
+    }
+
+    /// Notes why there is no worker beside this origin, for whoever looks at a job that waits for one.
+    pub fn has_no_worker(&self, why: String) {
+        // Said once, at the start.
+        let _ = self.no_worker.set(why);
+    }
+
+    /// Why there is no worker in this process, where one was to be.
+    pub(crate) fn why_no_worker(&self) -> Option<&str> {
+        self.no_worker.get().map(String::as_str)
     }
 
     /// The catalogue did not answer, or too late: what workers said meanwhile was not heard.

@@ -52,7 +52,7 @@ impl Plays {
     }
 
     /// Takes in what was heard of a play. What finds no room is said again with the next heartbeat.
-    pub fn hear(&self, heard: Heard) {
+    pub fn hear(&self, heard: &Heard) {
         let mut waiting = self.waiting();
         if waiting.len() < limits::PLAYS_WAITING || waiting.contains_key(&heard.id) {
             let known = waiting.entry(heard.id).or_insert_with(|| heard.clone());
@@ -61,7 +61,7 @@ impl Plays {
                 watched_ms: heard.watched_ms.max(known.watched_ms),
                 stalls: heard.stalls.max(known.stalls),
                 start_ms: known.start_ms.or(heard.start_ms),
-                ..heard
+                ..heard.clone()
             };
         }
     }
@@ -104,9 +104,9 @@ impl Plays {
     /// Puts back what could not be written down, unless something newer has come.
     fn hear_again(&self, heard: &Heard) {
         let newer = self.waiting().remove(&heard.id);
-        self.hear(heard.clone());
+        self.hear(heard);
         if let Some(newer) = newer {
-            self.hear(newer);
+            self.hear(&newer);
         }
     }
 }

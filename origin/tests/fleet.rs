@@ -150,7 +150,7 @@ async fn a_purge_shows_which_edges_have_applied_it() {
     }
     origin.post(&admin, "/api/v1/purges", json!({ "urls": ["https://cdn.example/a?b=c"] })).await.expect(202);
     let ack = origin.post(&As::Fleet, "/internal/heartbeat", heartbeat("http://edge-a:1", 1)).await;
-    assert_eq!(ack.expect(200).json(), json!({ "purge_head": 1 }));
+    assert_eq!(ack.expect(200).json(), json!({ "purge_head": 1, "counted": null }));
 
     let shown = origin.get(&admin, "/api/v1/purges/1").await.expect(200).json();
     assert_eq!(shown["urls"], json!(["/a?b=c"]));
@@ -180,7 +180,9 @@ async fn a_purge_shows_which_edges_have_applied_it() {
         fleet["edges"][0],
         json!({
             "url": "http://edge-a:1", "alive": true, "last_heartbeat": "2026-05-28T20:26:51.000Z",
-            "purge_cursor": 1, "hit_ratio": 0.5, "cached_bytes": 7, "version": "0.1.0",
+            "purge_cursor": 1, "hit_ratio": 0.5, "memory_limit_bytes": null,
+            "memory_used_bytes": null,
+            "cached_bytes": 7, "version": "0.1.0",
         })
     );
     assert_eq!(fleet["edges"][1]["alive"], false);

@@ -95,7 +95,7 @@ async fn invariant_9_a_grant_opens_what_it_names_and_only_if_it_is_ours() {
 
 #[tokio::test]
 async fn deleted_bytes_are_gone_for_everyone_and_from_the_disk() {
-    let origin = Origin::start().await;
+    let origin = Origin::start_with(|config| config.trash = std::time::Duration::ZERO).await;
     let owner = origin.token_of("ada").await;
     let id = upload(&origin, &owner, Visibility::Public).await;
     let grant = origin.app.grants.sign(&id.media_prefix(), NOW_S + 60);

@@ -210,7 +210,8 @@ fn check(document: &Value, schema: &Value, value: &Value, at: &str, faults: &mut
         Value::Array(_) => "array",
         Value::Object(_) => "object",
     };
-    if !types.is_empty() && !types.contains(&is) && !(is == "integer" && types.contains(&"number")) {
+    let fits = types.contains(&is) || (is == "integer" && types.contains(&"number"));
+    if !types.is_empty() && !fits {
         faults.push(format!("{at}: {value} is no {types:?}"));
     }
     if let Some(allowed) = schema["enum"].as_array()

@@ -12,7 +12,7 @@ use tidegate_origin::catalog::queue::{self, Asker, Leaving};
 use tidegate_origin::catalog::revisions::{self, RevisionId, RevisionState};
 use tidegate_origin::catalog::workers::{self, Around};
 use tidegate_origin::catalog::{Catalog, published, texts, tracks, trees};
-use tidegate_wire::job::{TextTrack, Work};
+use tidegate_wire::job::{Kind, TextTrack, Work};
 use tidegate_wire::track::{Format, Media, TrackPart};
 use uuid::Uuid;
 
@@ -372,6 +372,17 @@ async fn jobs_are_listed_by_account_and_counted(database: Database) {
     assert_eq!(list(Some("a"), None, 2).await, [2, 1]);
     assert_eq!(list(Some("a"), Some(1), 2).await, [0]);
     assert_eq!(list(None, None, 9).await, [4, 3, 2, 1, 0]);
+    for (filter, seqs) in [
+        (jobs::Filter { state: Some(JobState::Waiting), ..Default::default() }, &[4][..]),
+        (jobs::Filter { state: Some(JobState::Waiting), account: Some("a"), ..Default::default() }, &[]),
+        (jobs::Filter { kind: Some(Kind::Probe), account: Some("b"), ..Default::default() }, &[3]),
+        (jobs::Filter { kind: Some(Kind::Poster), ..Default::default() }, &[]),
+        (jobs::Filter { asset: Some(asset_id(1)), ..Default::default() }, &[4, 3, 2, 1, 0]),
+        (jobs::Filter { asset: Some(asset_id(9)), ..Default::default() }, &[]),
+    ] {
+        let found = jobs::list(&catalog, &filter, None, 9).await.unwrap();
+        assert_eq!(found.iter().map(|job| job.seq).collect::<Vec<_>>(), seqs, "{filter:?}");
+    }
     claim(&catalog).await.unwrap();
     let counts = jobs::counts(&catalog).await.unwrap();
     let many =

@@ -77,7 +77,7 @@ async fn an_upload_is_given_up_when_it_said_it_would_be_and_not_before() {
 
 #[tokio::test]
 async fn a_finished_file_stays_when_the_parts_it_was_made_of_are_given_up() {
-    let origin = Origin::start().await;
+    let origin = Origin::start_with(|config| config.trash = std::time::Duration::ZERO).await;
     let ada = origin.token_of("ada").await;
     let partial = [("upload-concat", "partial"), ("upload-length", "5")];
     let (first, _) = create(&origin, &ada, &partial).await;

@@ -1,5 +1,6 @@
 //! `/api/v1/jobs`: what is being made of an account's videos, and why it does not move where it does not.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -56,7 +57,7 @@ struct Shown {
     /// Why the last attempt that failed did.
     error: Option<Fault>,
     /// What keeps it from being worked at.
-    waiting_for: Option<&'static str>,
+    waiting_for: Option<Cow<'static, str>>,
     created_at: Timestamp,
     updated_at: Timestamp,
     /// Whose share of the workers it takes; for administrators.
@@ -129,11 +130,11 @@ async fn list(
     let now_ms = app.clock.unix_ms();
     let since = now_ms.saturating_sub(u64::try_from(limits::WORKER_AROUND.as_millis()).unwrap_or(u64::MAX));
     let around = workers::around(&app.catalog, since).await?;
-    let jobs = found.into_iter().map(|job| show(job, &around, now_ms, sees_all)).collect();
+    let jobs = found.into_iter().map(|job| show(&app, job, &around, now_ms, sees_all)).collect();
     Ok(no_store(axum::Json(List { jobs, next_cursor })))
 }
 
-fn show(job: Job, around: &Around, now_ms: u64, to_operator: bool) -> Shown {
+fn show(app: &App, job: Job, around: &Around, now_ms: u64, to_operator: bool) -> Shown {
     let rests = job.state == JobState::Ready && job.run_after > now_ms;
     Shown {
         id: job.id,
@@ -144,7 +145,7 @@ fn show(job: Job, around: &Around, now_ms: u64, to_operator: bool) -> Shown {
         progress: f64::from(u32::try_from(job.progress_ppm).unwrap_or(0)) / 1_000_000.0,
         attempts: job.attempt,
         next_try_at: rests.then_some(Timestamp(job.run_after)),
-        waiting_for: waiting_for(&job, around, now_ms),
+        waiting_for: waiting_for(app, &job, around, now_ms),
         error: job.error.filter(|_| job.state != JobState::Done).map(Fault::from),
         created_at: Timestamp(job.created_at),
         updated_at: Timestamp(job.updated_at),
@@ -155,18 +156,25 @@ fn show(job: Job, around: &Around, now_ms: u64, to_operator: bool) -> Shown {
 }
 
 /// Why a job does not move, as far as it can be told.
-fn waiting_for(job: &Job, around: &Around, now_ms: u64) -> Option<&'static str> {
-    match job.state {
-        JobState::Waiting => Some("other jobs of this video"),
+fn waiting_for(app: &App, job: &Job, around: &Around, now_ms: u64) -> Option<Cow<'static, str>> {
+    let why = match job.state {
+        JobState::Waiting => "other jobs of this video",
         // Who is at work does not ask for more meanwhile.
-        JobState::Ready if around.workers == 0 && around.running == 0 => Some("no worker has asked for jobs"),
-        JobState::Ready if job.run_after > now_ms => Some("its next try"),
-        JobState::Ready if around.workers > 0 && job.needs_bytes > around.room_bytes => {
-            Some("no worker has room for it")
+        JobState::Ready if around.workers == 0 && around.running == 0 => {
+            let nobody = "no worker has asked for jobs";
+            return Some(match app.why_no_worker() {
+                Some(why) => format!("{nobody}: {why}").into(),
+                None => nobody.into(),
+            });
         }
-        JobState::Ready => Some("its turn"),
-        _ => None,
-    }
+        JobState::Ready if job.run_after > now_ms => "its next try",
+        JobState::Ready if around.workers > 0 && job.needs_bytes > around.room_bytes => {
+            "no worker has room for it"
+        }
+        JobState::Ready => "its turn",
+        _ => return None,
+    };
+    Some(why.into())
 }
 
 /// Takes up again a job that was given up, and what was cancelled with it.

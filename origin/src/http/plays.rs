@@ -143,7 +143,7 @@ async fn beat(
     let began_ms = plays::started_at(&app.catalog, id).await?.ok_or(Code::PlayNotFound)?;
     let now_ms = app.clock.unix_ms();
     let start = beat.start_s.map(|start| millis(start.0)).filter(|ms| *ms <= millis(limits::PLAY_START_MOST));
-    app.plays.hear(Heard {
+    app.plays.hear(&Heard {
         id,
         at_ms: now_ms,
         viewer_until: if beat.ended == Some(true) { 0 } else { now_ms + millis(limits::VIEWER_AROUND) },

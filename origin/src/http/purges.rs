@@ -43,6 +43,7 @@ struct Create {
     /// What is kept under paths that begin like this.
     #[serde(default)]
     prefixes: Vec<String>,
+    /// What the origin has named by one of these (`Cache-Groups`).
     #[serde(default)]
     tags: Vec<String>,
 }

@@ -52,8 +52,8 @@ pub(super) struct Query {
     all: Option<bool>,
     /// Those in the trash rather than the others.
     trashed: Option<bool>,
-    /// `metadata.KEY=VALUE`: the member it must have, being this text, number or truth value; for any key, and several
-    /// times.
+    /// `metadata.KEY=VALUE`: the member it must have, being this text, number or truth value, whatever the case; for
+    /// any key, and several times.
     #[param(rename = "metadata.KEY")]
     metadata: Option<String>,
 }
@@ -88,7 +88,7 @@ impl Asked {
             match key.as_str() {
                 "limit" => limit = read_limit(&value)?,
                 "cursor" => cursor = Some(value),
-                "q" => wanted.text = read_text(value)?,
+                "q" => wanted.text = read_text(&value)?,
                 "tag" => wanted.terms.push(about::tag_term(&value)),
                 "state" => wanted.state = Some(read_state(value)?),
                 "visibility" => {
@@ -130,7 +130,7 @@ fn read_limit(value: &str) -> Result<u32, ApiError> {
     limit.ok_or_else(|| ApiError::field(format!("limit: 1 to {most}")))
 }
 
-fn read_text(value: String) -> Result<Option<String>, ApiError> {
+fn read_text(value: &str) -> Result<Option<String>, ApiError> {
     let most = limits::SEARCH_CHARS;
     if value.chars().count() > most || value.chars().any(char::is_control) {
         return Err(ApiError::field(format!("q: at most {most} characters, no control characters")));
