@@ -125,6 +125,9 @@ pub const ASSET_METADATA_BYTES: usize = 8 * 1024;
 pub const ASSET_METADATA_TERM_CHARS: usize = 200;
 /// Characters that lists by title go by.
 pub const SORT_KEY_CHARS: usize = 100;
+/// Characters of what is said of an asset that searches look at: four bytes each at most, and PostgreSQL's indexes take
+/// 2,700.
+pub const SEARCHED_CHARS: usize = 500;
 /// Characters of a text that is searched for.
 pub const SEARCH_CHARS: usize = 200;
 /// Tags and members of metadata that one list is filtered by.
