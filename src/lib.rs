@@ -75,6 +75,9 @@ impl AllInOne {
             Transcode::Auto => worker(&arguments.data, reachable(address), fleet_key, clock, entropy).await?,
             Transcode::Off => Err("transcoding is off here".into()),
         };
+        if let Err(why) = &worker {
+            origin.has_no_worker(why);
+        }
         let origin_url = format!("http://{host}:{}", address.port());
         let data = arguments.data.clone();
         Ok(Self { origin, origin_url, edges, worker, data, shutdown, _lock: lock })

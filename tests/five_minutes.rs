@@ -75,3 +75,26 @@ fn a_newcomer_uploads_a_video_over_a_crash_and_watches_it_from_an_edge() {
     let middle = Request::get(source).header("Range", "bytes=1000000-1000009").send(edge.parse().unwrap());
     assert_eq!(middle.expect(206).body, bytes.body[1_000_000..1_000_010]);
 }
+
+#[test]
+fn without_ffmpeg_videos_play_as_files_and_the_jobs_say_what_is_missing() {
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data");
+    let first = ports::free_ports_in_a_row(2);
+    let server = loopback(first);
+    let data_text = data.to_str().unwrap();
+    let words = ["--data", data_text, "--listen", &server.to_string(), "--edges", "1", "--transcode", "off"];
+    let tidegate = Process::start("tidegate", &words.map(str::to_owned), server, "/healthz");
+    assert!(tidegate.output().contains("transcoding is off here"), "{}", tidegate.output());
+    let film = video::video();
+    let base = format!("http://{server}");
+    let token_file = data.join("admin.token");
+    let finished = Upload::start(&film, &base, &token_file, &home.path().join("journal"), &[]).finish();
+    let token = std::fs::read_to_string(&token_file).unwrap().trim().to_owned();
+    let api = Api { addr: server, token };
+    assert_eq!(api.asset(&finished.id)["state"], "processing");
+    assert_eq!(api.source(&finished.id).expect(200).body.len(), std::fs::read(&film).unwrap().len());
+    let jobs = api.request("GET", "/jobs").send(server).expect(200).json();
+    let why = "no worker has asked for jobs: transcoding is off here";
+    assert_eq!(jobs["jobs"][0]["waiting_for"], why, "{jobs:#}");
+}

@@ -2,12 +2,13 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tidegate_serve::admin::Readiness;
 use tidegate_serve::{Clock, Entropy};
 use tidegate_wire::AssetId;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -20,8 +21,10 @@ use crate::catalog::{Catalog, CatalogError, trees};
 use crate::config::OriginConfig;
 use crate::coord::{self, CoordError, Coordination, Topic};
 use crate::grants::{GrantKeys, KeysError};
+use crate::limits;
 use crate::metrics::Metrics;
 use crate::plays::Plays;
+use crate::rates::Rates;
 use crate::store::{BlobStore, FileStore, LocalFiles, LocalStore, Tree};
 
 /// Why an origin does not start.
@@ -93,7 +96,7 @@ pub struct App {
     pub readiness: Readiness,
     /// The record.
     pub catalog: Catalog,
-    /// Leases, sessions, hot offsets, wake-ups.
+    /// Leases, hot offsets, wake-ups.
     pub coord: Coordination,
     /// The bytes.
     pub store: Arc<dyn BlobStore>,
@@ -103,6 +106,10 @@ pub struct App {
     pub passwords: Passwords,
     /// What slows guessing.
     pub throttle: Throttle,
+    /// How often who may ask.
+    pub rates: Rates,
+    /// Password resets that may be prepared at once.
+    pub resets: Arc<Semaphore>,
     /// Makes and checks grants.
     pub grants: GrantKeys,
     /// What players say.
@@ -114,6 +121,8 @@ pub struct App {
     heard_since: AtomicU64,
     /// Held while it is decided who gets a job.
     pub claims: tokio::sync::Mutex<()>,
+    /// Why there is no worker in this process, where one was to be.
+    no_worker: OnceLock<String>,
     /// SHA-256 of the fleet key.
     fleet_key: Option<[u8; 32]>,
 }
@@ -143,6 +152,8 @@ impl App {
         let app = Arc::new(Self {
             grants: GrantKeys::open(catalog.clone(), clock.clone()).await?,
             throttle: Throttle::new(clock.clone()),
+            rates: Rates::new(&config),
+            resets: Arc::new(Semaphore::new(limits::RESETS_AT_ONCE)),
             fleet_key: fleet_key.map(|key| secret::hash(key.reveal())),
             plays: Plays::new(config.plays_per_minute),
             readiness: Readiness::new(),
@@ -159,9 +170,21 @@ impl App {
             passwords,
             tasks: TaskTracker::new(),
             claims: tokio::sync::Mutex::new(()),
+            no_worker: OnceLock::new(),
         });
         first::make_admin(&app).await?;
         Ok(app)
+    }
+
+    /// Notes why there is no worker beside this origin, for whoever looks at a job that waits for one.
+    pub fn has_no_worker(&self, why: String) {
+        // Said once, at the start.
+        let _ = self.no_worker.set(why);
+    }
+
+    /// Why there is no worker in this process, where one was to be.
+    pub(crate) fn why_no_worker(&self) -> Option<&str> {
+        self.no_worker.get().map(String::as_str)
     }
 
     /// The catalogue did not answer, or too late: what workers said meanwhile was not heard.

@@ -9,9 +9,11 @@ use clap::{Args, ValueEnum};
 use tidegate_serve::listen::ListenOptions;
 use tidegate_wire::ByteSize;
 
+use crate::access::Role;
 use crate::catalog::SqliteSynchronous;
 use crate::jobs::plan::Ladder;
 use crate::limits;
+use crate::rates::Rate;
 use crate::store::{DirectWrites, Durability};
 
 /// A text that must not show up in logs or in `--help`.
@@ -89,6 +91,68 @@ impl DatabaseOptions {
     }
 }
 
+/// What a new account is for. Administrators are made by administrators.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum SignUpRole {
+    /// It may upload.
+    #[default]
+    Uploader,
+    /// It may watch what others let it.
+    Viewer,
+}
+
+impl From<SignUpRole> for Role {
+    fn from(role: SignUpRole) -> Self {
+        match role {
+            SignUpRole::Uploader => Self::Uploader,
+            SignUpRole::Viewer => Self::Viewer,
+        }
+    }
+}
+
+/// Accounts, and how often they may ask. A rate is COUNT/TIME with s, m or h, `300/10s`, or `off`: so many at once,
+/// and as many again as time goes by. It holds for an account, or without one for a client's address, an IPv6 /64 in
+/// one, at each origin.
+#[derive(Debug, Clone, Args)]
+pub struct AccountOptions {
+    /// What a new account is for.
+    #[arg(long, env = "TIDEGATE_SIGNUP_ROLE", value_name = "ROLE", default_value = "uploader")]
+    pub signup_role: SignUpRole,
+    /// The most bytes a new account may have, assets and uploads in progress together; no limit when not given.
+    #[arg(long, env = "TIDEGATE_DEFAULT_QUOTA", value_name = "SIZE")]
+    pub default_quota: Option<ByteSize>,
+    /// Rate of requests to the API.
+    #[arg(long, env = "TIDEGATE_RATE_API", value_name = "RATE", default_value = Rate::API)]
+    pub rate_api: Rate,
+    /// Rate of log-ins and changes of passwords. Wrong passwords are slowed beside it.
+    #[arg(long, env = "TIDEGATE_RATE_LOG_IN", value_name = "RATE", default_value = Rate::LOG_IN)]
+    pub rate_log_in: Rate,
+    /// Rate of sign-ups.
+    #[arg(long, env = "TIDEGATE_RATE_SIGN_UP", value_name = "RATE", default_value = Rate::SIGN_UP)]
+    pub rate_sign_up: Rate,
+    /// Rate of password resets asked for.
+    #[arg(long, env = "TIDEGATE_RATE_RESET", value_name = "RATE", default_value = Rate::RESET)]
+    pub rate_reset: Rate,
+    /// Rate of uploads begun, parts counted too. [default: 1000/1m, and `off` with --anonymous-uploads]
+    #[arg(long, env = "TIDEGATE_RATE_UPLOAD", value_name = "RATE")]
+    pub rate_upload: Option<Rate>,
+}
+
+impl Default for AccountOptions {
+    fn default() -> Self {
+        let rate = |text: &str| text.parse().unwrap_or(Rate::OFF);
+        Self {
+            signup_role: SignUpRole::default(),
+            default_quota: None,
+            rate_api: rate(Rate::API),
+            rate_log_in: rate(Rate::LOG_IN),
+            rate_sign_up: rate(Rate::SIGN_UP),
+            rate_reset: rate(Rate::RESET),
+            rate_upload: None,
+        }
+    }
+}
+
 /// Settings of an origin.
 #[derive(Debug, Clone, Args)]
 pub struct OriginConfig {
@@ -104,7 +168,7 @@ pub struct OriginConfig {
     /// The catalogue.
     #[command(flatten)]
     pub database: DatabaseOptions,
-    /// Redis for leases, hot offsets, sessions and wake-ups; needed as soon as there are two origins. Without it
+    /// Redis for leases, hot offsets and wake-ups; needed as soon as there are two origins. Without it
     /// they are kept in this process.
     #[arg(long, env = "REDIS_URL", value_name = "URL", hide_env_values = true)]
     pub redis_url: Option<String>,
@@ -158,6 +222,9 @@ pub struct OriginConfig {
     /// Who may make an account.
     #[arg(long, env = "TIDEGATE_SIGNUP", value_name = "WHO", default_value = "open")]
     pub signup: SignUp,
+    /// Accounts and how often they may ask.
+    #[command(flatten)]
+    pub accounts: AccountOptions,
     /// Secret shared with edges and workers. Without it nothing below /internal/ is served.
     #[arg(long, env = "TIDEGATE_FLEET_KEY", value_name = "KEY", hide_env_values = true)]
     pub fleet_key: Option<Secret>,
@@ -198,6 +265,7 @@ impl OriginConfig {
             trusted_proxies: Vec::new(),
             anonymous_uploads: false,
             signup: SignUp::Open,
+            accounts: AccountOptions::default(),
             fleet_key: None,
             fleet_key_file: None,
             admin_password: None,

@@ -10,7 +10,8 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::app::App;
 use crate::catalog::{
-    CatalogError, assets, edges, jobs as job_rows, keys, purges, queue, removals, trees, uploads, workers,
+    CatalogError, assets, audit, edges, jobs as job_rows, keys, purges, queue, removals, resets, sessions,
+    trees, uploads, workers,
 };
 use crate::jobs::sweep;
 use crate::{deletion, grants, limits, plays};
@@ -109,6 +110,16 @@ async fn tidy_catalog(app: &App) -> Result<(), CatalogError> {
     deletion::empty_trash(app).await?;
     plays::tidy(app).await?;
     assets::fill_in(&app.catalog, limits::FILLED_PER_ROUND).await?;
+    tidy_accounts(app, now_ms, ago(limits::AUDIT_KEPT)).await?;
+    Ok(())
+}
+
+/// Sessions and password resets that have ended, old entries of the audit log, and clients that have been quiet.
+async fn tidy_accounts(app: &App, now_ms: u64, audit_before_ms: u64) -> Result<(), CatalogError> {
+    app.rates.tidy();
+    sessions::forget(&app.catalog, now_ms).await?;
+    resets::forget(&app.catalog, now_ms).await?;
+    audit::forget(&app.catalog, audit_before_ms).await?;
     Ok(())
 }
 

@@ -15,6 +15,10 @@ pub mod server;
 
 pub mod http;
 
+pub mod access;
+pub mod audit;
+pub mod rates;
+
 pub mod accounts;
 pub mod grants;
 

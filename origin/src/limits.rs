@@ -58,14 +58,47 @@ pub const FAILURES_TRACKED: u64 = 100_000;
 
 /// How long a session lasts.
 pub const SESSION_TTL: Duration = Duration::from_secs(14 * 24 * 3600);
-/// Sessions kept in process, where there is no Redis.
-pub const SESSIONS_IN_PROCESS: u64 = 100_000;
 /// API tokens of one account.
 pub const TOKENS_PER_ACCOUNT: u32 = 100;
 /// The use of a token is noted again after this long.
 pub const TOKEN_TOUCH_EVERY: Duration = Duration::from_secs(60);
+/// Sessions of one account; with one more the oldest ends.
+pub const SESSIONS_PER_ACCOUNT: u32 = 50;
+/// The use of a session is noted again after this long.
+pub const SESSION_TOUCH_EVERY: Duration = Duration::from_secs(60);
+/// Characters of what a client calls itself that are kept with its session.
+pub const USER_AGENT_CHARS: usize = 200;
 /// The longest text that is looked at as a token or a session.
 pub const CREDENTIAL_BYTES: usize = 128;
+
+// Password resets, administration, rate limits
+
+/// How long a password reset may be used.
+pub const RESET_TTL: Duration = Duration::from_secs(3600);
+/// Password resets an account gets within that time.
+pub const RESETS_PER_ACCOUNT: u32 = 3;
+/// Password resets that are prepared at once; more answer `overloaded`.
+pub const RESETS_AT_ONCE: usize = 16;
+/// Accounts of a page, unless asked for fewer or more.
+pub const PAGE_ACCOUNTS: u32 = 50;
+/// The most accounts of a page.
+pub const PAGE_ACCOUNTS_MAX: u32 = 200;
+/// Bytes of a search among accounts.
+pub const ACCOUNT_SEARCH_BYTES: usize = 254;
+/// Entries of a page of the audit log, unless asked for fewer or more.
+pub const PAGE_AUDIT: u32 = 50;
+/// The most entries of a page of it.
+pub const PAGE_AUDIT_MAX: u32 = 200;
+/// How long the audit log remembers.
+pub const AUDIT_KEPT: Duration = Duration::from_secs(400 * 24 * 3600);
+/// The most an account's quota can be set to, and the largest number of bytes there is.
+pub const QUOTA_MAX_BYTES: u64 = i64::MAX.unsigned_abs();
+/// Accounts and addresses whose requests a rate limit counts apart; further ones share one allowance.
+pub const RATE_KEYS: usize = 100_000;
+/// A full table of them is looked through at most this often.
+pub const RATE_SWEEP: Duration = Duration::from_secs(1);
+/// The longest time a rate may be counted over.
+pub const RATE_LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 // Grants
 

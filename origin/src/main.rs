@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use tidegate_origin::accounts::first;
+use tidegate_origin::accounts::{first, recovery};
 use tidegate_origin::catalog::Catalog;
 use tidegate_origin::config::OriginConfig;
 use tidegate_origin::grants::GrantKeys;
@@ -31,8 +31,27 @@ enum Command {
         #[arg(long, value_name = "LOGIN", default_value = first::ADMIN)]
         login: String,
     },
+    /// Let someone in again who has lost the way.
+    #[command(subcommand)]
+    Account(AccountCommand),
     /// Sign grants with a new key from now on. Grants of the old one go on until they expire.
     RotateGrantKey,
+}
+
+#[derive(Subcommand)]
+enum AccountCommand {
+    /// Print a new random password of an account; its sessions end.
+    Password {
+        /// Username or email address of the account.
+        #[arg(long, value_name = "LOGIN", default_value = first::ADMIN)]
+        login: String,
+    },
+    /// Make an account an administrator, and enable it.
+    Admin {
+        /// Username or email address of the account.
+        #[arg(long, value_name = "LOGIN", default_value = first::ADMIN)]
+        login: String,
+    },
 }
 
 #[tokio::main]
@@ -51,6 +70,13 @@ async fn main() -> anyhow::Result<()> {
         Command::Token { login } => first::make_token(&catalog, &clock, &entropy, &login)
             .await?
             .with_context(|| format!("there is no account {login}"))?,
+        Command::Account(AccountCommand::Password { login }) => {
+            recovery::new_password(&catalog, &clock, &entropy, &login).await?
+        }
+        Command::Account(AccountCommand::Admin { login }) => {
+            recovery::make_admin(&catalog, &clock, &entropy, &login).await?;
+            format!("{login} is an administrator")
+        }
         Command::RotateGrantKey => GrantKeys::rotate(&catalog, &clock).await?,
     };
     catalog.close().await;

@@ -62,6 +62,11 @@ impl Server {
         self.public.local_addr()
     }
 
+    /// Notes why there is no worker beside this origin: the API says so of jobs that wait for one.
+    pub fn has_no_worker(&self, why: &str) {
+        self.app.has_no_worker(why.to_owned());
+    }
+
     /// Where the admin port listens, if there is one.
     ///
     /// # Errors

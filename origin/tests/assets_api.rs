@@ -89,10 +89,12 @@ async fn invariant_9_only_the_owner_and_administrators_see_or_change_the_record(
         let admin = origin.admin();
         assert_eq!(origin.get(&admin, &path).await.expect(200).json()["owner"]["username"], "ada");
         origin.patch(&admin, &path, json!({ "title": "by the admin" })).await.expect(200);
-        origin.post(&admin, &grants, json!({ "minutes": 1 })).await.expect_problem(404, "asset_not_found");
+        origin.post(&admin, &grants, json!({ "minutes": 1 })).await.expect_problem(403, "forbidden");
         if visibility == Visibility::Private {
             let media = format!("/media/{id}/source");
             origin.get(&admin, &media).await.expect_problem(403, "grant_required");
+            let publish = json!({ "visibility": "unlisted" });
+            origin.patch(&admin, &path, publish).await.expect_problem(403, "forbidden");
         }
     }
     let anonymous = origin.add_asset(9, None, Visibility::Unlisted).await;

@@ -104,9 +104,11 @@ async fn tokens_are_found_by_their_hash_until_they_are_deleted(database: Databas
     assert_eq!(listed.iter().map(|token| token.name.as_str()).collect::<Vec<_>>(), ["b", "a"]);
     assert!(tokens::list(&catalog, &bob).await.unwrap().is_empty());
 
-    assert!(!tokens::delete(&catalog, &bob, "token-a").await.unwrap(), "it is not his");
-    assert!(tokens::delete(&catalog, &ada, "token-a").await.unwrap());
-    assert!(!tokens::delete(&catalog, &ada, "token-a").await.unwrap());
+    let mut tx = catalog.begin().await.unwrap();
+    assert!(!tokens::delete(&mut tx, &bob, "token-a").await.unwrap(), "it is not his");
+    assert!(tokens::delete(&mut tx, &ada, "token-a").await.unwrap());
+    assert!(!tokens::delete(&mut tx, &ada, "token-a").await.unwrap());
+    tx.commit().await.unwrap();
     assert_eq!(tokens::find(&catalog, "hash-a").await.unwrap(), None);
 }
 

@@ -5,9 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_origin::catalog::AccountId;
 use tidegate_origin::coord::leases::{Attempt, Lease, LeaseError, acquire};
-use tidegate_origin::coord::sessions::Session;
 use tidegate_origin::coord::{self, Coordination, Topic};
 use tidegate_serve::Entropy;
 use tidegate_testkit::Redis;
@@ -65,7 +63,6 @@ contract!(
     one_who_waited_does_not_take_the_lease_back_from_a_newer_one,
     a_retired_upload_is_forgotten,
     leases_of_different_uploads_have_nothing_to_do_with_each_other,
-    a_session_is_there_until_it_is_deleted,
     hot_offsets_come_in_the_order_they_were_asked,
     a_wake_up_reaches_those_who_wait_here,
 );
@@ -195,18 +192,6 @@ async fn leases_of_different_uploads_have_nothing_to_do_with_each_other(by: &Sub
     assert_eq!(take(&by.two, id(2)).await.clean_at, Some(9));
 }
 
-async fn a_session_is_there_until_it_is_deleted(by: &Subject) {
-    let session = Session { account: AccountId::new("someone"), expires_at: 1_800_000_000_000 };
-    let (one, two) = (&by.one.sessions, &by.two.sessions);
-    assert_eq!(one.get(&[1; 32]).await.unwrap(), None);
-    one.put(&[1; 32], session.clone()).await.unwrap();
-    assert_eq!(two.get(&[1; 32]).await.unwrap(), Some(session));
-    assert_eq!(two.get(&[2; 32]).await.unwrap(), None);
-    two.delete(&[1; 32]).await.unwrap();
-    two.delete(&[1; 32]).await.unwrap();
-    assert_eq!(one.get(&[1; 32]).await.unwrap(), None);
-}
-
 async fn hot_offsets_come_in_the_order_they_were_asked(by: &Subject) {
     by.one.hot.set(id(1), 10).await;
     by.one.hot.set(id(2), 20).await;
@@ -295,7 +280,6 @@ async fn without_redis_everything_fails_soon_and_all_is_well_when_it_is_back() {
     by.server().stop();
     let refused = happens(acquire(&by.two.leases, &Entropy::system(), id(1))).await;
     assert!(matches!(refused, Err(LeaseError::Unavailable(_))));
-    assert!(happens(by.one.sessions.get(&[1; 32])).await.is_err());
     happens(by.one.hot.set(id(1), 5)).await;
     assert_eq!(happens(by.one.hot.get(&[id(1), id(2)])).await, [None, None]);
     assert!(!holder.wanted.is_cancelled(), "who writes goes on: the fence protects what it writes");

@@ -16,8 +16,8 @@ async fn what_is_not_there_is_a_problem() {
         origin.get(&As::Nobody, path).await.expect_problem(404, "not_found");
     }
     for (method, path, allow) in [
-        (Method::PUT, "/api/v1/accounts", "POST"),
-        (Method::GET, "/api/v1/accounts", "POST"),
+        (Method::PUT, "/api/v1/accounts", "POST,GET,HEAD"),
+        (Method::GET, "/api/v1/password-resets", "POST"),
         (Method::POST, "/healthz", "GET,HEAD"),
         (Method::POST, "/internal/keys", "GET,HEAD"),
     ] {

@@ -116,7 +116,8 @@ class Fleet:
         self.blobs = os.path.join(self.folder, "blobs")
         self.origin = self.start("tidegate-origin", [
             "--listen", f"127.0.0.1:{port}", "--database-url", f"sqlite://{self.catalogue}?mode=rwc",
-            "--store", f"file://{self.blobs}", "--admin-token-file", token_file, "--fleet-key", FLEET_KEY])
+            "--store", f"file://{self.blobs}", "--admin-token-file", token_file, "--fleet-key", FLEET_KEY,
+            "--rate-api", "off", "--rate-upload", "off"])
         self.origin_port = port
         with open(token_file) as token:
             self.token = token.read().strip()

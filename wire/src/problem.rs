@@ -71,6 +71,15 @@ codes! {
     UsernameTaken = "username_taken", 409, "This username is taken.";
     EmailTaken = "email_taken", 409, "This email address is taken.";
 
+    // Accounts
+    AccountDisabled = "account_disabled", 403, "This account is disabled; ask an administrator.";
+    AccountNotFound = "account_not_found", 404, "There is no such account.";
+    WrongPassword = "wrong_password", 403, "The current password is another.";
+    ResetInvalid = "reset_invalid", 403, "This password reset is not genuine, was used, or has expired.";
+    LastAdmin = "last_admin", 409, "The last administrator stays one.";
+    QuotaExceeded = "quota_exceeded", 413, "The account's quota has no room for this upload.";
+    UploadsRateLimited = "uploads_rate_limited", 503, "Too many uploads were begun; wait before the next.";
+
     // Uploads
     UnsupportedVersion = "unsupported_version", 412, "This version of the tus protocol is not supported.";
     UploadNotFound = "upload_not_found", 404, "There is no such upload.";

@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tidegate_serve::{Clock, Entropy};
 
+use crate::access::Role;
 use crate::accounts::secret;
 use crate::app::{App, StartError};
 use crate::catalog::accounts::{Account, AccountId, NewAccount};
@@ -40,7 +41,9 @@ pub async fn make_admin(app: &App) -> Result<(), StartError> {
         id: AccountId::new(secret::new_id(now_ms, &app.entropy)),
         username: ADMIN.to_owned(),
         email: "admin@localhost".to_owned(),
-        is_admin: true,
+        role: Role::Admin,
+        quota_bytes: None,
+        disabled: false,
         created_at: now_ms,
     };
     let mut tx = app.catalog.begin().await?;

@@ -1,7 +1,7 @@
 //! Random texts that stand for an account, and what is kept of them.
 //!
 //! Tokens and session ids have 256 random bits, so one round of SHA-256 is enough to keep them by: there is nothing
-//! to guess. Who reads the catalogue or Redis cannot use what is there.
+//! to guess. Who reads the catalogue cannot use what is there.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -17,7 +17,7 @@ pub fn new_token(entropy: &Entropy) -> String {
     format!("{TOKEN_PREFIX}{}", URL_SAFE_NO_PAD.encode(entropy.bytes::<32>()))
 }
 
-/// A new session id, as it stands in the cookie.
+/// A new secret that nobody types: a session, as it stands in the cookie; a password reset, as it is mailed.
 pub fn new_session_id(entropy: &Entropy) -> String {
     URL_SAFE_NO_PAD.encode(entropy.bytes::<32>())
 }

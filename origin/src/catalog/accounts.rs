@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row as _};
 
-use super::{Catalog, CatalogError, LockName, Tx, get_u64, to_db};
+use super::usage::{self, Usage, sums};
+use super::{Catalog, CatalogError, LockName, Tx, get_parsed, get_u64, get_u64_or_null, to_db};
+use crate::access::Role;
 
 /// The id of an account.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -41,8 +43,12 @@ pub struct Account {
     pub username: String,
     /// As it was typed at sign-up.
     pub email: String,
-    /// May purge anything and make accounts where sign-up is closed.
-    pub is_admin: bool,
+    /// What it is for.
+    pub role: Role,
+    /// The most bytes it may have; `None` for no limit.
+    pub quota_bytes: Option<u64>,
+    /// It cannot log in, and its sessions and tokens are worth nothing.
+    pub disabled: bool,
     /// Milliseconds since 1970.
     pub created_at: u64,
 }
@@ -67,6 +73,14 @@ pub enum Inserted {
     EmailTaken,
 }
 
+/// The columns [`read`] reads, of a table that goes by the name of `a`.
+macro_rules! account_columns {
+    () => {
+        "a.id, a.username, a.email, a.role, a.quota_bytes, a.disabled, a.created_at"
+    };
+}
+pub(super) use account_columns;
+
 /// Usernames and email addresses are one whatever their case.
 fn fold(name: &str) -> String {
     name.to_lowercase()
@@ -79,8 +93,9 @@ fn fold(name: &str) -> String {
 pub async fn insert(tx: &mut Tx, new: &NewAccount) -> Result<Inserted, CatalogError> {
     let account = &new.account;
     let done = sqlx::query(
-        "INSERT INTO accounts (id, username, username_key, email, email_key, password_hash, is_admin, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
+        "INSERT INTO accounts (id, username, username_key, email, email_key, password_hash, role, quota_bytes,
+                               disabled, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
     )
     .bind(account.id.as_str())
     .bind(account.username.as_str())
@@ -88,7 +103,9 @@ pub async fn insert(tx: &mut Tx, new: &NewAccount) -> Result<Inserted, CatalogEr
     .bind(account.email.as_str())
     .bind(fold(&account.email))
     .bind(new.password_hash.as_str())
-    .bind(i64::from(account.is_admin))
+    .bind(account.role.as_str())
+    .bind(account.quota_bytes.map(to_db))
+    .bind(i64::from(account.disabled))
     .bind(to_db(account.created_at))
     .execute(tx.connection())
     .await?;
@@ -128,7 +145,7 @@ pub async fn is_empty(catalog: &Catalog) -> Result<bool, CatalogError> {
 /// # Errors
 /// When the catalogue fails.
 pub async fn get(catalog: &Catalog, id: &AccountId) -> Result<Option<Account>, CatalogError> {
-    let row = sqlx::query("SELECT id, username, email, is_admin, created_at FROM accounts WHERE id = $1")
+    let row = sqlx::query(concat!("SELECT ", account_columns!(), " FROM accounts a WHERE a.id = $1"))
         .bind(id.as_str())
         .fetch_optional(catalog.pool())
         .await?;
@@ -167,14 +184,152 @@ pub async fn find_by_login(
     login: &str,
 ) -> Result<Option<(Account, String)>, CatalogError> {
     // A username has no `@`, an email address always has one: the two never meet.
-    let row = sqlx::query(
-        "SELECT id, username, email, is_admin, created_at, password_hash FROM accounts
-         WHERE username_key = $1 OR email_key = $1",
-    )
+    let row = sqlx::query(concat!(
+        "SELECT ",
+        account_columns!(),
+        ", a.password_hash FROM accounts a WHERE a.username_key = $1 OR a.email_key = $1"
+    ))
     .bind(fold(login))
     .fetch_optional(catalog.pool())
     .await?;
     row.map(|row| Ok((read(&row)?, row.try_get("password_hash")?))).transpose()
+}
+
+/// The account that gets mail at this address.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn find_by_email(catalog: &Catalog, email: &str) -> Result<Option<Account>, CatalogError> {
+    let row = sqlx::query(concat!("SELECT ", account_columns!(), " FROM accounts a WHERE a.email_key = $1"))
+        .bind(fold(email))
+        .fetch_optional(catalog.pool())
+        .await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// The hash of an account's password.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn password_hash(catalog: &Catalog, id: &AccountId) -> Result<Option<String>, CatalogError> {
+    let row = sqlx::query("SELECT password_hash FROM accounts WHERE id = $1")
+        .bind(id.as_str())
+        .fetch_optional(catalog.pool())
+        .await?;
+    row.map(|row| Ok(row.try_get("password_hash")?)).transpose()
+}
+
+/// Sets the password of an account; `false` if there is none such.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn set_password(tx: &mut Tx, id: &AccountId, password_hash: &str) -> Result<bool, CatalogError> {
+    let done = sqlx::query("UPDATE accounts SET password_hash = $1 WHERE id = $2")
+        .bind(password_hash)
+        .bind(id.as_str())
+        .execute(tx.connection())
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// The account with this id, which no other change touches until this one has ended.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn get_locked(tx: &mut Tx, id: &AccountId) -> Result<Option<Account>, CatalogError> {
+    // What locks a row on both engines is writing it.
+    sqlx::query("UPDATE accounts SET disabled = disabled WHERE id = $1")
+        .bind(id.as_str())
+        .execute(tx.connection())
+        .await?;
+    let row = sqlx::query(concat!("SELECT ", account_columns!(), " FROM accounts a WHERE a.id = $1"))
+        .bind(id.as_str())
+        .fetch_optional(tx.connection())
+        .await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// The most bytes an account may have, as far as this change sees; `None` for no limit.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn quota(tx: &mut Tx, id: &AccountId) -> Result<Option<u64>, CatalogError> {
+    let row = sqlx::query("SELECT quota_bytes FROM accounts WHERE id = $1")
+        .bind(id.as_str())
+        .fetch_optional(tx.connection())
+        .await?;
+    row.map_or(Ok(None), |row| get_u64_or_null(&row, "quota_bytes"))
+}
+
+/// Like [`get_locked`], where the role or the right to log in may change: only one such change is made at a time, so
+/// that of the last two administrators one stays.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn get_to_change(tx: &mut Tx, id: &AccountId) -> Result<Option<Account>, CatalogError> {
+    tx.lock(LockName::Admins).await?;
+    get_locked(tx, id).await
+}
+
+/// Whether there is an administrator beside this account who can log in.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn has_other_admin(tx: &mut Tx, id: &AccountId) -> Result<bool, CatalogError> {
+    let row =
+        sqlx::query("SELECT id FROM accounts WHERE role = 'admin' AND disabled = 0 AND id <> $1 LIMIT 1")
+            .bind(id.as_str())
+            .fetch_optional(tx.connection())
+            .await?;
+    Ok(row.is_some())
+}
+
+/// Writes role, quota and the right to log in.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn update(tx: &mut Tx, account: &Account) -> Result<(), CatalogError> {
+    sqlx::query("UPDATE accounts SET role = $1, quota_bytes = $2, disabled = $3 WHERE id = $4")
+        .bind(account.role.as_str())
+        .bind(account.quota_bytes.map(to_db))
+        .bind(i64::from(account.disabled))
+        .bind(account.id.as_str())
+        .execute(tx.connection())
+        .await?;
+    Ok(())
+}
+
+/// At most `limit` accounts, newest first, those made before `before` if it is given, and of those only the ones
+/// that have `q` in their username or email address; each with what it uses.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn list(
+    catalog: &Catalog,
+    before: Option<&str>,
+    q: &str,
+    limit: u32,
+) -> Result<Vec<(Account, Usage)>, CatalogError> {
+    let rows = sqlx::query(concat!(
+        "SELECT ",
+        account_columns!(),
+        ", ",
+        sums!("a.id"),
+        " FROM accounts a WHERE a.id < $1 AND (a.username_key LIKE $2 ESCAPE '!' OR a.email_key LIKE $2 ESCAPE '!') ",
+        "ORDER BY a.id DESC LIMIT $3"
+    ))
+    // Every id sorts before this.
+    .bind(before.unwrap_or("g"))
+    .bind(format!("%{}%", escape_like(&fold(q))))
+    .bind(i64::from(limit))
+    .fetch_all(catalog.pool())
+    .await?;
+    rows.iter().map(|row| Ok((read(row)?, usage::read(row)?))).collect()
+}
+
+/// A text as LIKE takes it where it stands for nothing but itself.
+fn escape_like(text: &str) -> String {
+    text.replace('!', "!!").replace('%', "!%").replace('_', "!_")
 }
 
 pub(super) fn read(row: &AnyRow) -> Result<Account, CatalogError> {
@@ -182,7 +337,9 @@ pub(super) fn read(row: &AnyRow) -> Result<Account, CatalogError> {
         id: AccountId(row.try_get("id")?),
         username: row.try_get("username")?,
         email: row.try_get("email")?,
-        is_admin: row.try_get::<i64, _>("is_admin")? != 0,
+        role: get_parsed(row, "role")?,
+        quota_bytes: get_u64_or_null(row, "quota_bytes")?,
+        disabled: get_u64(row, "disabled")? != 0,
         created_at: get_u64(row, "created_at")?,
     })
 }

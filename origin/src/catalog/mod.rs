@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod asset_list;
 pub mod assets;
+pub mod audit;
 pub mod edges;
 mod engine;
 mod error;
@@ -17,13 +18,16 @@ pub mod published;
 pub mod purges;
 pub mod queue;
 pub mod removals;
+pub mod resets;
 pub mod revisions;
+pub mod sessions;
 pub mod statistics;
 pub mod texts;
 pub mod tokens;
 pub mod tracks;
 pub mod trees;
 pub mod uploads;
+pub mod usage;
 pub mod workers;
 
 use std::borrow::Cow;
@@ -44,6 +48,7 @@ use crate::limits;
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "catalogue", include_str!("../../migrations/0001_catalogue.sql")),
     (2, "video", include_str!("../../migrations/0002_video.sql")),
+    (3, "accounts", include_str!("../../migrations/0003_accounts.sql")),
     (4, "library", include_str!("../../migrations/0004_library.sql")),
 ];
 
@@ -86,6 +91,7 @@ pub(crate) enum LockName {
     FirstAccount,
     GrantKeys,
     Claims,
+    Admins,
 }
 
 impl LockName {
@@ -94,6 +100,7 @@ impl LockName {
             Self::FirstAccount => "first_account",
             Self::GrantKeys => "grant_keys",
             Self::Claims => "claims",
+            Self::Admins => "admins",
         }
     }
 }

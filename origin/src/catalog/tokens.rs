@@ -3,6 +3,7 @@
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
+use super::accounts::account_columns;
 use super::{Account, AccountId, Catalog, CatalogError, Tx, accounts, get_u64, get_u64_or_null, to_db};
 
 /// A token without its secret.
@@ -59,16 +60,17 @@ pub async fn list(catalog: &Catalog, account: &AccountId) -> Result<Vec<Token>, 
 ///
 /// # Errors
 /// When the catalogue fails.
-pub async fn delete(catalog: &Catalog, account: &AccountId, id: &str) -> Result<bool, CatalogError> {
+pub async fn delete(tx: &mut Tx, account: &AccountId, id: &str) -> Result<bool, CatalogError> {
     let done = sqlx::query("DELETE FROM tokens WHERE id = $1 AND account_id = $2")
         .bind(id)
         .bind(account.as_str())
-        .execute(catalog.pool())
+        .execute(tx.connection())
         .await?;
     Ok(done.rows_affected() == 1)
 }
 
-/// The account a token with this hash speaks for, the token's id, and when it was last seen.
+/// The account a token with this hash speaks for, the token's id, and when it was last seen. Tokens of a disabled
+/// account speak for nobody.
 ///
 /// # Errors
 /// When the catalogue fails.
@@ -76,10 +78,12 @@ pub async fn find(
     catalog: &Catalog,
     hash: &str,
 ) -> Result<Option<(Account, String, Option<u64>)>, CatalogError> {
-    let row = sqlx::query(
-        "SELECT a.id, a.username, a.email, a.is_admin, a.created_at, t.id AS token_id, t.last_used_at
-         FROM tokens t JOIN accounts a ON a.id = t.account_id WHERE t.hash = $1",
-    )
+    let row = sqlx::query(concat!(
+        "SELECT ",
+        account_columns!(),
+        ", t.id AS token_id, t.last_used_at FROM tokens t JOIN accounts a ON a.id = t.account_id ",
+        "WHERE t.hash = $1 AND a.disabled = 0"
+    ))
     .bind(hash)
     .fetch_optional(catalog.pool())
     .await?;

@@ -250,6 +250,32 @@ pub async fn checkpoint(
     Ok(done.rows_affected() == 1)
 }
 
+/// Notes an upload's length, as soon as it is declared. `false` when the fence was raised meanwhile.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn declare(tx: &mut Tx, upload: &Upload, length: u64) -> Result<bool, CatalogError> {
+    let done = sqlx::query("UPDATE uploads SET length = $1 WHERE id = $2 AND fence = $3 AND state = 'open'")
+        .bind(to_db(length))
+        .bind(upload.id.to_string())
+        .bind(to_db(upload.fence))
+        .execute(tx.connection())
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Notes that a file was made of this part: its bytes are counted with that file from here on.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn join(tx: &mut Tx, id: AssetId) -> Result<(), CatalogError> {
+    sqlx::query("UPDATE uploads SET joined = 1 WHERE id = $1 AND joined = 0")
+        .bind(id.to_string())
+        .execute(tx.connection())
+        .await?;
+    Ok(())
+}
+
 /// Makes an upload complete. `false` when the fence was raised meanwhile, or it was complete already.
 ///
 /// # Errors

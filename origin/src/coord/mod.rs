@@ -1,12 +1,11 @@
-//! What origins agree on among themselves while they run: who writes which upload, who is logged in, how far
-//! uploads have come, what to wake up for. None of it is needed to keep a promise: all may be lost at any time
-//! (invariant 2). In Redis for a cluster, in this process for one origin.
+//! What origins agree on among themselves while they run: who writes which upload, how far uploads have come, what to
+//! wake up for. None of it is needed to keep a promise: all may be lost at any time (invariant 2). In Redis for a
+//! cluster, in this process for one origin.
 
 pub mod hot;
 pub mod leases;
 pub mod local;
 pub mod redis;
-pub mod sessions;
 pub mod wakeups;
 
 use std::sync::Arc;
@@ -15,17 +14,14 @@ pub use crate::store::BoxFuture;
 
 pub use hot::HotOffsets;
 pub use leases::{Lease, LeaseError, Leases};
-pub use sessions::Sessions;
 
 pub use wakeups::{Topic, Wakeups};
 
-/// The four abilities, over one back end.
+/// The three abilities, over one back end.
 #[derive(Clone)]
 pub struct Coordination {
     /// One writer per upload.
     pub leases: Arc<dyn Leases>,
-    /// Who is logged in.
-    pub sessions: Arc<dyn Sessions>,
     /// How far uploads in progress have come.
     pub hot: Arc<dyn HotOffsets>,
     /// What waiters are woken for.
@@ -37,7 +33,6 @@ impl Coordination {
     pub fn local() -> Self {
         Self {
             leases: Arc::new(local::LocalLeases::default()),
-            sessions: Arc::new(sessions::LocalSessions::new()),
             hot: Arc::new(local::LocalHotOffsets::default()),
             wakeups: Wakeups::local(),
         }

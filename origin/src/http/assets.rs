@@ -11,20 +11,22 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tidegate_wire::purge::PurgeTargets;
 use tidegate_wire::{AssetId, Code, Digest};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::auth::Authenticated;
+use super::auth::{Authenticated, Caller};
 use super::error::ApiError;
 use super::extract::{AssetPath, Json};
 use super::playback::{self, Played};
 use super::timestamp::Timestamp;
 use super::{check_name, no_store};
+use crate::access::{Operation, Verdict};
 use crate::app::App;
+use crate::audit::{self, Action};
 use crate::catalog::{Account, AccountId, Asset, Visibility, accounts, assets, plays, purges};
 use crate::deletion::{delete_asset, restore_asset};
 use crate::limits;
@@ -149,33 +151,38 @@ async fn answer(app: &App, caller: &Account, asset: Asset) -> Result<Response, A
     Ok(no_store(axum::Json(shown)))
 }
 
-/// The asset, if it is there and the account's.
-pub(super) fn owned(asset: Option<Asset>, account: &Account) -> Result<Asset, ApiError> {
-    asset.filter(|asset| asset.owner.as_ref() == Some(&account.id)).ok_or_else(|| Code::AssetNotFound.into())
+/// The asset, if it is there and the caller may do this to it.
+pub(super) fn permitted(
+    asset: Option<Asset>,
+    caller: &Caller,
+    operation: Operation,
+) -> Result<Asset, ApiError> {
+    let asset = asset.ok_or(Code::AssetNotFound)?;
+    caller.check_on(operation, asset.owner.as_ref(), Code::AssetNotFound)?;
+    Ok(asset)
 }
 
-/// The asset, if it is there and the account's, or the account is an administrator's: that sees and changes every
-/// record, and reads nobody's bytes for it.
-pub(super) fn administered(asset: Option<Asset>, account: &Account) -> Result<Asset, ApiError> {
-    asset.filter(|asset| may_administer(asset, account)).ok_or_else(|| Code::AssetNotFound.into())
-}
-
-fn may_administer(asset: &Asset, account: &Account) -> bool {
-    account.is_admin || asset.owner.as_ref() == Some(&account.id)
+/// Writes down what was done to someone else's asset.
+async fn note(app: &App, caller: &Caller, asset: &Asset, action: Action) -> Result<(), ApiError> {
+    if asset.owner.as_ref() != Some(&caller.id) {
+        let detail = json!({ "name": asset.name, "account": asset.owner });
+        audit::note_done(app, &caller.actor(), action, &asset.id.to_string(), &detail).await?;
+    }
+    Ok(())
 }
 
 /// Shows an asset.
 #[utoipa::path(
     get, path = "/api/v1/assets/{id}", tag = "assets", operation_id = "getAsset", responses((status = 200, body = Shown)),
-    extensions(("x-problems" = json!(["asset_not_found"])))
+    extensions(("x-problems" = json!(["forbidden", "asset_not_found"])))
 )]
 async fn show(
     State(app): State<Arc<App>>,
-    Authenticated(account): Authenticated,
+    Authenticated(caller): Authenticated,
     AssetPath(id): AssetPath,
 ) -> Result<Response, ApiError> {
-    let asset = administered(assets::get(&app.catalog, id).await?, &account)?;
-    answer(&app, &account, asset).await
+    let asset = permitted(assets::get(&app.catalog, id).await?, &caller, Operation::ReadAsset)?;
+    answer(&app, &caller, asset).await
 }
 
 /// What is to be another; what is left out stays as it is.
@@ -224,65 +231,77 @@ impl Change {
 /// Changes what is said of an asset, and who may watch it. Its bytes never change.
 #[utoipa::path(
     patch, path = "/api/v1/assets/{id}", tag = "assets", operation_id = "changeAsset", request_body = Change,
-    responses((status = 200, body = Shown)), extensions(("x-problems" = json!(["asset_not_found"])))
+    responses((status = 200, body = Shown)), extensions(("x-problems" = json!(["forbidden", "asset_not_found"])))
 )]
 async fn change(
     State(app): State<Arc<App>>,
-    Authenticated(account): Authenticated,
+    Authenticated(caller): Authenticated,
     AssetPath(id): AssetPath,
     Json(change): Json<Change>,
 ) -> Result<Response, ApiError> {
     let now_ms = app.clock.unix_ms();
     let mut tx = app.catalog.begin().await?;
-    let before = administered(assets::get_locked(&mut tx, id).await?, &account)?;
+    let before = permitted(assets::get_locked(&mut tx, id).await?, &caller, Operation::ChangeAsset)?;
     let mut asset = before.clone();
     change.apply(&mut asset)?;
+    if before.visibility == Visibility::Private && asset.visibility != Visibility::Private {
+        caller.check_on(Operation::PublishAsset, before.owner.as_ref(), Code::AssetNotFound)?;
+    }
     // Edges keep the visibility and the name (in Content-Disposition) with the object: they must forget it when it
     // narrows, and are told whenever it changes.
     let edges_know = (&before.name, before.visibility) != (&asset.name, asset.visibility);
-    if asset != before {
+    let changed = asset != before;
+    if changed {
         asset.updated_at = now_ms;
         assets::update(&mut tx, &asset, now_ms).await?;
     }
     if edges_know {
-        purges::append(&mut tx, &of_asset(id), Some(&account.id), now_ms).await?;
+        purges::append(&mut tx, &of_asset(id), Some(&caller.id), now_ms).await?;
     }
     tx.commit().await?;
     if edges_know {
         app.announce_purge();
     }
-    answer(&app, &account, asset).await
+    if changed {
+        note(&app, &caller, &asset, Action::AssetChanged).await?;
+    }
+    answer(&app, &caller, asset).await
 }
 
 /// Deletes an asset: from now on nobody can read it anywhere. It lies in the trash for a while, from where it can be
 /// brought back.
 #[utoipa::path(
     delete, path = "/api/v1/assets/{id}", tag = "assets", operation_id = "deleteAsset", responses((status = 204)),
-    extensions(("x-problems" = json!(["asset_not_found"])))
+    extensions(("x-problems" = json!(["forbidden", "asset_not_found"])))
 )]
 async fn remove(
     State(app): State<Arc<App>>,
-    Authenticated(account): Authenticated,
+    Authenticated(caller): Authenticated,
     AssetPath(id): AssetPath,
 ) -> Result<Response, ApiError> {
-    if !delete_asset(&app, id, |asset| may_administer(asset, &account)).await? {
+    let asset = permitted(assets::get(&app.catalog, id).await?, &caller, Operation::DeleteAsset)?;
+    if !delete_asset(&app, id, |found| found.owner == asset.owner).await? {
         return Err(Code::AssetNotFound.into());
     }
+    note(&app, &caller, &asset, Action::AssetDeleted).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// Brings an asset back from the trash; what was being made of it goes on. One that is not there stays as it is.
 #[utoipa::path(
     post, path = "/api/v1/assets/{id}/restore", tag = "assets", operation_id = "restoreAsset",
-    responses((status = 200, body = Shown)), extensions(("x-problems" = json!(["asset_not_found"])))
+    responses((status = 200, body = Shown)), extensions(("x-problems" = json!(["forbidden", "asset_not_found"])))
 )]
 async fn restore(
     State(app): State<Arc<App>>,
-    Authenticated(account): Authenticated,
+    Authenticated(caller): Authenticated,
     AssetPath(id): AssetPath,
 ) -> Result<Response, ApiError> {
-    let restored = restore_asset(&app, id, |asset| may_administer(asset, &account)).await?;
-    answer(&app, &account, restored.ok_or(Code::AssetNotFound)?).await
+    let may =
+        |asset: &Asset| caller.verdict(Operation::RestoreAsset, asset.owner.as_ref()) == Verdict::Allowed;
+    let restored = restore_asset(&app, id, may).await?.ok_or(Code::AssetNotFound)?;
+    note(&app, &caller, &restored, Action::AssetRestored).await?;
+    answer(&app, &caller, restored).await
 }
 
 fn of_asset(id: AssetId) -> PurgeTargets {

@@ -3,6 +3,8 @@
 //! A token that is sent must be valid, also where none is needed: whoever sends one wants to know. A cookie may be
 //! left over from another day and then counts as none.
 
+use std::net::{IpAddr, Ipv4Addr};
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,14 +12,18 @@ use axum::extract::FromRequestParts;
 use http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method};
+use tidegate_serve::client::{self, ClientKey};
+use tidegate_serve::server::ConnInfo;
 use tidegate_wire::{Code, headers};
 
 use super::error::ApiError;
+use crate::access::{self, Operation, Verdict};
 use crate::accounts::secret;
 use crate::app::App;
-use crate::catalog::{Account, accounts, tokens};
-use crate::coord::sessions::SessionKey;
+use crate::audit::Actor;
+use crate::catalog::{Account, AccountId, sessions, tokens};
 use crate::limits;
+use crate::rates;
 
 /// The name of the session's cookie.
 pub const SESSION_COOKIE: &str = "tidegate_session";
@@ -25,13 +31,108 @@ pub const SESSION_COOKIE: &str = "tidegate_session";
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The account that asks; without one the answer is 401.
-pub struct Authenticated(pub Account);
+pub struct Authenticated(pub Caller);
 
 /// The account that asks, if any.
-pub struct MaybeAuthenticated(pub Option<Account>);
+pub struct MaybeAuthenticated(pub Option<Caller>);
 
 /// An edge or a worker of this fleet asks; anyone else gets 403.
 pub struct Fleet;
+
+/// By what an account is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Credential {
+    /// The session with this id.
+    Session(String),
+    /// The token with this id.
+    Token(String),
+}
+
+/// The account that asks, and how.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The account.
+    pub account: Account,
+    /// By what it is known.
+    pub credential: Credential,
+    /// The client's address.
+    pub address: IpAddr,
+}
+
+impl Deref for Caller {
+    type Target = Account;
+
+    fn deref(&self) -> &Account {
+        &self.account
+    }
+}
+
+impl Caller {
+    /// Whether it may do this to something of `owner`.
+    pub fn verdict(&self, operation: Operation, owner: Option<&AccountId>) -> Verdict {
+        let verdict = access::allows(self.role, operation, owner == Some(&self.id));
+        let by_token = matches!(self.credential, Credential::Token(_));
+        if verdict == Verdict::Allowed && by_token && !access::token_reaches(self.role, operation) {
+            return Verdict::Forbidden;
+        }
+        verdict
+    }
+
+    /// Whether it may do this to nothing in particular, or to its own.
+    pub fn may(&self, operation: Operation) -> bool {
+        self.verdict(operation, Some(&self.id)) == Verdict::Allowed
+    }
+
+    /// The same, as an answer.
+    ///
+    /// # Errors
+    /// `forbidden`.
+    pub fn check(&self, operation: Operation) -> Result<(), ApiError> {
+        if self.may(operation) { Ok(()) } else { Err(Code::Forbidden.into()) }
+    }
+
+    /// Whether it may do this to something of `owner`, which to others is `missing`.
+    ///
+    /// # Errors
+    /// `forbidden`, `missing`.
+    pub fn check_on(
+        &self,
+        operation: Operation,
+        owner: Option<&AccountId>,
+        missing: Code,
+    ) -> Result<(), ApiError> {
+        match self.verdict(operation, owner) {
+            Verdict::Allowed => Ok(()),
+            Verdict::Forbidden => Err(Code::Forbidden.into()),
+            Verdict::NotFound => Err(missing.into()),
+        }
+    }
+
+    /// As the audit log has it.
+    pub fn actor(&self) -> Actor {
+        Actor { account: Some(self.id.clone()), address: Some(self.address) }
+    }
+
+    /// The id of the session it asks with.
+    pub fn session(&self) -> Option<&str> {
+        match &self.credential {
+            Credential::Session(id) => Some(id),
+            Credential::Token(_) => None,
+        }
+    }
+}
+
+/// Whom a request is counted for: the account, or else the client's address.
+pub fn counted_as(caller: Option<&Caller>, address: IpAddr) -> rates::Key {
+    match caller {
+        Some(caller) => rates::Key::Account(caller.id.clone()),
+        None => rates::Key::Address(ClientKey::of(address)),
+    }
+}
+
+/// Who asks, where that was found out before the handler ran; an extension of the request.
+#[derive(Clone)]
+pub(super) struct Identified(pub(super) Option<Caller>);
 
 impl FromRequestParts<Arc<App>> for Authenticated {
     type Rejection = ApiError;
@@ -57,6 +158,13 @@ impl FromRequestParts<Arc<App>> for Fleet {
     }
 }
 
+/// The client's address. A request that came without a connection shares one with all its like.
+pub fn client_address(app: &App, parts: &Parts) -> IpAddr {
+    let connection = parts.extensions.get::<ConnInfo>();
+    let peer = connection.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |connection| connection.peer.ip());
+    client::address(peer, &parts.headers, &app.config.trusted_proxies)
+}
+
 /// Whether the request carries the fleet key.
 pub fn is_fleet(app: &App, fields: &HeaderMap) -> bool {
     fields.get(headers::FLEET_KEY).and_then(|key| key.to_str().ok()).is_some_and(|key| app.is_fleet_key(key))
@@ -67,42 +175,53 @@ pub fn is_fleet(app: &App, fields: &HeaderMap) -> bool {
 /// # Errors
 /// `invalid_token` for a token that is none; `cross_site` for a session used by another site's page to change
 /// something; `unavailable` when nobody can say.
-pub async fn identify(app: &App, parts: &Parts) -> Result<Option<Account>, ApiError> {
-    if let Some(token) = bearer(&parts.headers) {
-        return by_token(app, token).await.map(Some);
+pub async fn identify(app: &App, parts: &Parts) -> Result<Option<Caller>, ApiError> {
+    if let Some(Identified(caller)) = parts.extensions.get::<Identified>() {
+        return Ok(caller.clone());
     }
-    let Some(account) = by_session(app, &parts.headers).await? else { return Ok(None) };
+    let address = client_address(app, parts);
+    if let Some(token) = bearer(&parts.headers) {
+        return by_token(app, token, address).await.map(Some);
+    }
+    let Some(caller) = by_session(app, &parts.headers, address).await? else { return Ok(None) };
     let is_safe = matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
     if !is_safe {
         check_same_site(app, parts)?;
     }
-    Ok(Some(account))
+    Ok(Some(caller))
 }
 
-async fn by_token(app: &App, token: &str) -> Result<Account, ApiError> {
+async fn by_token(app: &App, token: &str, address: IpAddr) -> Result<Caller, ApiError> {
     if token.len() > limits::CREDENTIAL_BYTES || !token.starts_with(secret::TOKEN_PREFIX) {
         return Err(Code::InvalidToken.into());
     }
     let found = tokens::find(&app.catalog, &secret::hash_hex(token)).await?;
     let (account, id, last_used_at) = found.ok_or(Code::InvalidToken)?;
     let now_ms = app.clock.unix_ms();
-    let due = |last: u64| now_ms.saturating_sub(last) >= millis(limits::TOKEN_TOUCH_EVERY);
-    if last_used_at.is_none_or(due)
+    if last_used_at.is_none_or(|last| is_due(last, now_ms, limits::TOKEN_TOUCH_EVERY))
         && let Err(error) = tokens::touch(&app.catalog, &id, now_ms).await
     {
         // Nobody is kept out because this could not be noted.
         tracing::warn!(error = &error as &dyn std::error::Error, token.id = %id, "token.use_not_noted");
     }
-    Ok(account)
+    Ok(Caller { account, credential: Credential::Token(id), address })
 }
 
-async fn by_session(app: &App, fields: &HeaderMap) -> Result<Option<Account>, ApiError> {
-    let Some(key) = session_key(fields) else { return Ok(None) };
-    let Some(session) = app.coord.sessions.get(&key).await? else { return Ok(None) };
-    if app.clock.unix_ms() >= session.expires_at {
-        return Ok(None);
+async fn by_session(app: &App, fields: &HeaderMap, address: IpAddr) -> Result<Option<Caller>, ApiError> {
+    let Some(hash) = session_hash(fields) else { return Ok(None) };
+    let now_ms = app.clock.unix_ms();
+    let found = sessions::find(&app.catalog, &hash, now_ms).await?;
+    let Some((account, id, last_seen_at)) = found else { return Ok(None) };
+    if is_due(last_seen_at, now_ms, limits::SESSION_TOUCH_EVERY)
+        && let Err(error) = sessions::touch(&app.catalog, &id, &address.to_string(), now_ms).await
+    {
+        tracing::warn!(error = &error as &dyn std::error::Error, session.id = %id, "session.use_not_noted");
     }
-    Ok(accounts::get(&app.catalog, &session.account).await?)
+    Ok(Some(Caller { account, credential: Credential::Session(id), address }))
+}
+
+fn is_due(last_ms: u64, now_ms: u64, every: Duration) -> bool {
+    u128::from(now_ms.saturating_sub(last_ms)) >= every.as_millis()
 }
 
 /// Refuses what a page of another site sent: browsers say so, in one of two fields. Whoever sends neither is no
@@ -141,17 +260,13 @@ fn bearer(fields: &HeaderMap) -> Option<&str> {
 }
 
 /// What the session of a request is kept by.
-pub fn session_key(fields: &HeaderMap) -> Option<SessionKey> {
+pub fn session_hash(fields: &HeaderMap) -> Option<String> {
     let cookies = fields.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let id = cookies.flat_map(|line| line.split(';')).find_map(|pair| {
         let (name, value) = pair.trim().split_once('=')?;
         (name == SESSION_COOKIE).then_some(value)
     })?;
-    (id.len() <= limits::CREDENTIAL_BYTES).then(|| secret::hash(id))
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+    (id.len() <= limits::CREDENTIAL_BYTES).then(|| secret::hash_hex(id))
 }
 
 #[cfg(test)]
@@ -178,9 +293,9 @@ mod tests {
             for line in lines {
                 fields.append(COOKIE, line.parse().unwrap());
             }
-            session_key(&fields)
+            session_hash(&fields)
         };
-        let expected = Some(secret::hash("abc"));
+        let expected = Some(secret::hash_hex("abc"));
         assert_eq!(key_of(&["tidegate_session=abc"]), expected);
         assert_eq!(key_of(&["a=b; tidegate_session=abc; c=d"]), expected);
         assert_eq!(key_of(&["a=b", "tidegate_session=abc"]), expected);

@@ -13,11 +13,12 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::assets::owned;
+use super::assets::permitted;
 use super::auth::Authenticated;
 use super::check_name;
 use super::error::ApiError;
 use super::extract::Params;
+use crate::access::Operation;
 use crate::app::App;
 use crate::catalog::assets;
 use crate::jobs::captions::{self, Language, is_web_vtt};
@@ -47,13 +48,13 @@ struct Label {
 )]
 async fn set(
     State(app): State<Arc<App>>,
-    Authenticated(account): Authenticated,
+    Authenticated(caller): Authenticated,
     Path((id, language)): Path<(String, String)>,
     Params(label): Params<Label>,
     request: Request,
 ) -> Result<Response, ApiError> {
     let (id, language) = named(&id, &language)?;
-    owned(assets::get(&app.catalog, id).await?, &account)?;
+    permitted(assets::get(&app.catalog, id).await?, &caller, Operation::ChangeCaptions)?;
     let label = label.label.unwrap_or_else(|| language.as_str().to_owned());
     check_name("label", &label, limits::CAPTIONS_LABEL_CHARS)?;
     let body =
@@ -73,11 +74,11 @@ async fn set(
 )]
 async fn remove(
     State(app): State<Arc<App>>,
-    Authenticated(account): Authenticated,
+    Authenticated(caller): Authenticated,
     Path((id, language)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
     let (id, language) = named(&id, &language)?;
-    owned(assets::get(&app.catalog, id).await?, &account)?;
+    permitted(assets::get(&app.catalog, id).await?, &caller, Operation::ChangeCaptions)?;
     if !captions::remove(&app, id, &language).await? {
         return Err(Code::NotFound.into());
     }

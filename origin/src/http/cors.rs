@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue};
 
 /// What scripts may read of an answer.
 const EXPOSED: &str = "Location, Upload-Offset, Upload-Length, Upload-Defer-Length, Upload-Metadata, Upload-Concat, Upload-Expires, \
-    Tus-Version, Tus-Resumable, Tus-Max-Size, Tus-Extension, Repr-Digest, Retry-After, Tidegate-Digest, Tidegate-Asset, \
+    Tus-Version, Tus-Resumable, Tus-Max-Size, Tus-Extension, Repr-Digest, Retry-After, RateLimit, RateLimit-Policy, Tidegate-Digest, Tidegate-Asset, \
     Accept-Ranges, Content-Range, Content-Length, ETag, X-Request-Id";
 
 /// What scripts may send.

@@ -13,6 +13,7 @@ use super::auth::Authenticated;
 use super::error::ApiError;
 use super::no_store;
 use super::timestamp::Timestamp;
+use crate::access::Operation;
 use crate::app::App;
 use crate::catalog::edges::{self, Edge};
 use crate::catalog::purges;
@@ -53,11 +54,16 @@ struct List {
     purge_head: u64,
 }
 
-/// Lists the edges as they report themselves.
+/// Lists the edges as they report themselves; for administrators.
 #[utoipa::path(
-    get, path = "/api/v1/edges", tag = "fleet", operation_id = "listEdges", responses((status = 200, body = List))
+    get, path = "/api/v1/edges", tag = "fleet", operation_id = "listEdges", responses((status = 200, body = List)),
+    extensions(("x-problems" = json!(["forbidden"])))
 )]
-async fn list(State(app): State<Arc<App>>, _: Authenticated) -> Result<Response, ApiError> {
+async fn list(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+) -> Result<Response, ApiError> {
+    caller.check(Operation::ListEdges)?;
     let now_ms = app.clock.unix_ms();
     let edges = edges::list(&app.catalog).await?.into_iter().map(|edge| Listed {
         alive: is_alive(&edge, now_ms),

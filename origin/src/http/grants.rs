@@ -12,13 +12,14 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::assets::owned;
+use super::assets::permitted;
 use super::auth::Authenticated;
 use super::error::ApiError;
 use super::extract::{AssetPath, Json};
 use super::no_store;
 use super::playback::{self, Playback};
 use super::timestamp::Timestamp;
+use crate::access::Operation;
 use crate::app::App;
 use crate::catalog::assets;
 use crate::limits;
@@ -62,12 +63,12 @@ struct Created {
 )]
 async fn create(
     State(app): State<Arc<App>>,
-    Authenticated(account): Authenticated,
+    Authenticated(caller): Authenticated,
     AssetPath(id): AssetPath,
     Json(create): Json<Create>,
 ) -> Result<Response, ApiError> {
     let lasts = duration(create.minutes)?;
-    let asset = owned(assets::get(&app.catalog, id).await?, &account)?;
+    let asset = permitted(assets::get(&app.catalog, id).await?, &caller, Operation::MakeGrant)?;
     let played = playback::of_one(&app, &asset).await?;
     let (grant, expires_at) = sign(&app, id, lasts);
     let path = grant::granted_path(&grant, &id.source_path());

@@ -1,11 +1,13 @@
 //! `/api/v1/jobs`: what is being made of an account's videos, and why it does not move where it does not.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tidegate_wire::job::Kind;
 use tidegate_wire::{AssetId, Code};
 use utoipa::{IntoParams, ToSchema};
@@ -13,15 +15,17 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use super::auth::Authenticated;
+use super::auth::{Authenticated, Caller};
 use super::error::ApiError;
 use super::extract::{Params, Segment};
 use super::no_store;
 use super::page::Page;
 use super::playback::Fault;
 use super::timestamp::Timestamp;
+use crate::access::Operation;
 use crate::app::App;
-use crate::catalog::Account;
+use crate::audit::{self, Action};
+use crate::catalog::AccountId;
 use crate::catalog::jobs::{self, Filter, Job, JobState};
 use crate::catalog::workers::{self, Around};
 use crate::jobs::cancel::cancel;
@@ -53,7 +57,7 @@ struct Shown {
     /// Why the last attempt that failed did.
     error: Option<Fault>,
     /// What keeps it from being worked at.
-    waiting_for: Option<&'static str>,
+    waiting_for: Option<Cow<'static, str>>,
     created_at: Timestamp,
     updated_at: Timestamp,
     /// Whose share of the workers it takes; for administrators.
@@ -108,13 +112,15 @@ struct Asked {
 )]
 async fn list(
     State(app): State<Arc<App>>,
-    Authenticated(account): Authenticated,
+    Authenticated(caller): Authenticated,
     Params(asked): Params<Asked>,
 ) -> Result<Response, ApiError> {
     let page = Page { limit: asked.limit, cursor: asked.cursor };
     let page = page.read::<Uuid>(limits::PAGE_JOBS, 1..=limits::PAGE_JOBS_MAX)?;
+    caller.check(Operation::ListJobs)?;
+    let sees_all = caller.may(Operation::ListAllJobs);
     let filter = Filter {
-        account: (!account.is_admin).then_some(account.id.as_str()),
+        account: (!sees_all).then_some(caller.id.as_str()),
         state: asked.state,
         kind: asked.kind,
         asset: asked.asset,
@@ -124,11 +130,11 @@ async fn list(
     let now_ms = app.clock.unix_ms();
     let since = now_ms.saturating_sub(u64::try_from(limits::WORKER_AROUND.as_millis()).unwrap_or(u64::MAX));
     let around = workers::around(&app.catalog, since).await?;
-    let jobs = found.into_iter().map(|job| show(job, &around, now_ms, account.is_admin)).collect();
+    let jobs = found.into_iter().map(|job| show(&app, job, &around, now_ms, sees_all)).collect();
     Ok(no_store(axum::Json(List { jobs, next_cursor })))
 }
 
-fn show(job: Job, around: &Around, now_ms: u64, to_operator: bool) -> Shown {
+fn show(app: &App, job: Job, around: &Around, now_ms: u64, to_operator: bool) -> Shown {
     let rests = job.state == JobState::Ready && job.run_after > now_ms;
     Shown {
         id: job.id,
@@ -139,7 +145,7 @@ fn show(job: Job, around: &Around, now_ms: u64, to_operator: bool) -> Shown {
         progress: f64::from(u32::try_from(job.progress_ppm).unwrap_or(0)) / 1_000_000.0,
         attempts: job.attempt,
         next_try_at: rests.then_some(Timestamp(job.run_after)),
-        waiting_for: waiting_for(&job, around, now_ms),
+        waiting_for: waiting_for(app, &job, around, now_ms),
         error: job.error.filter(|_| job.state != JobState::Done).map(Fault::from),
         created_at: Timestamp(job.created_at),
         updated_at: Timestamp(job.updated_at),
@@ -150,31 +156,40 @@ fn show(job: Job, around: &Around, now_ms: u64, to_operator: bool) -> Shown {
 }
 
 /// Why a job does not move, as far as it can be told.
-fn waiting_for(job: &Job, around: &Around, now_ms: u64) -> Option<&'static str> {
-    match job.state {
-        JobState::Waiting => Some("other jobs of this video"),
+fn waiting_for(app: &App, job: &Job, around: &Around, now_ms: u64) -> Option<Cow<'static, str>> {
+    let why = match job.state {
+        JobState::Waiting => "other jobs of this video",
         // Who is at work does not ask for more meanwhile.
-        JobState::Ready if around.workers == 0 && around.running == 0 => Some("no worker has asked for jobs"),
-        JobState::Ready if job.run_after > now_ms => Some("its next try"),
-        JobState::Ready if around.workers > 0 && job.needs_bytes > around.room_bytes => {
-            Some("no worker has room for it")
+        JobState::Ready if around.workers == 0 && around.running == 0 => {
+            let nobody = "no worker has asked for jobs";
+            return Some(match app.why_no_worker() {
+                Some(why) => format!("{nobody}: {why}").into(),
+                None => nobody.into(),
+            });
         }
-        JobState::Ready => Some("its turn"),
-        _ => None,
-    }
+        JobState::Ready if job.run_after > now_ms => "its next try",
+        JobState::Ready if around.workers > 0 && job.needs_bytes > around.room_bytes => {
+            "no worker has room for it"
+        }
+        JobState::Ready => "its turn",
+        _ => return None,
+    };
+    Some(why.into())
 }
 
 /// Takes up again a job that was given up, and what was cancelled with it.
 #[utoipa::path(
     post, path = "/api/v1/jobs/{id}/retry", tag = "jobs", operation_id = "retryJob", responses((status = 204)),
-    extensions(("x-problems" = json!(["job_not_found", "job_not_failed"])))
+    extensions(("x-problems" = json!(["forbidden", "job_not_found", "job_not_failed"])))
 )]
 async fn try_again(
     State(app): State<Arc<App>>,
-    Authenticated(account): Authenticated,
+    Authenticated(caller): Authenticated,
     Segment(id): Segment,
 ) -> Result<Response, ApiError> {
-    retry(&app, &find(&app, &account, &id).await?).await?;
+    let job = find(&app, &caller, &id, Operation::RetryJob).await?;
+    retry(&app, &job).await?;
+    note(&app, &caller, &job, Action::JobRetried).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -182,21 +197,33 @@ async fn try_again(
 #[utoipa::path(
     post, path = "/api/v1/jobs/{id}/cancel", tag = "jobs", operation_id = "cancelJob",
     responses((status = 204, description = "Given up; a worker that has it is told with its next report.")),
-    extensions(("x-problems" = json!(["job_not_found", "job_ended"])))
+    extensions(("x-problems" = json!(["forbidden", "job_not_found", "job_ended"])))
 )]
 async fn give_up(
     State(app): State<Arc<App>>,
-    Authenticated(account): Authenticated,
+    Authenticated(caller): Authenticated,
     Segment(id): Segment,
 ) -> Result<Response, ApiError> {
-    cancel(&app, &find(&app, &account, &id).await?).await?;
+    let job = find(&app, &caller, &id, Operation::CancelJob).await?;
+    cancel(&app, &job).await?;
+    note(&app, &caller, &job, Action::JobCancelled).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// The job, if it is there and the account's, or the account is an administrator's.
-async fn find(app: &App, account: &Account, id: &str) -> Result<Job, ApiError> {
+/// The job, if it is there and the caller may do this to it.
+async fn find(app: &App, caller: &Caller, id: &str, operation: Operation) -> Result<Job, ApiError> {
     let id: Uuid = id.parse().map_err(|_| Code::JobNotFound)?;
-    let job = jobs::get(&app.catalog, id).await?;
-    let job = job.filter(|job| account.is_admin || job.account == account.id.as_str());
-    job.ok_or_else(|| Code::JobNotFound.into())
+    let job = jobs::get(&app.catalog, id).await?.ok_or(Code::JobNotFound)?;
+    let owner = AccountId::new(job.account.as_str());
+    caller.check_on(operation, Some(&owner), Code::JobNotFound)?;
+    Ok(job)
+}
+
+/// Writes down what was done to someone else's job.
+async fn note(app: &App, caller: &Caller, job: &Job, action: Action) -> Result<(), ApiError> {
+    if job.account != caller.id.as_str() {
+        let detail = json!({ "asset": job.revision.asset, "account": job.account });
+        audit::note_done(app, &caller.actor(), action, &job.id.to_string(), &detail).await?;
+    }
+    Ok(())
 }

@@ -9,8 +9,10 @@ pub mod error;
 pub mod extract;
 pub mod timestamp;
 
+pub mod account;
 pub mod accounts;
 pub mod assets;
+mod audit;
 mod captions;
 pub mod edges;
 pub mod grants;
@@ -21,10 +23,13 @@ pub mod jobs;
 pub mod media;
 mod openapi;
 mod page;
+mod password_resets;
 mod playback;
 pub mod plays;
 pub mod progress;
 pub mod purges;
+mod rate;
+mod server;
 pub mod sessions;
 pub mod statistics;
 pub mod storage;
@@ -59,6 +64,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(media::router())
         .method_not_allowed_fallback(async || ApiError::from(Code::MethodNotAllowed))
         .fallback(async || ApiError::from(Code::NotFound))
+        .layer(middleware::from_fn_with_state(app.clone(), rate::limit))
         .layer(middleware::from_fn_with_state(app.clone(), envelope::envelope))
         .with_state(app)
 }
@@ -66,7 +72,10 @@ pub fn router(app: Arc<App>) -> Router {
 /// What is in the document of the API: everything below `/api/v1`.
 fn api() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::default()
+        .merge(account::router())
         .merge(accounts::router())
+        .merge(audit::router())
+        .merge(password_resets::router())
         .merge(sessions::router())
         .merge(tokens::router())
         .merge(assets::router())
@@ -79,6 +88,7 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .merge(plays::router())
         .merge(statistics::router())
         .merge(storage::router())
+        .merge(server::router())
         .merge(openapi::router())
 }
 

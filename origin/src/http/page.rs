@@ -3,8 +3,9 @@
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
+use uuid::Uuid;
 
 use super::error::ApiError;
 
@@ -18,6 +19,18 @@ pub(super) struct Page {
     pub(super) limit: Option<u32>,
     /// `next_cursor` of the page before.
     pub(super) cursor: Option<String>,
+}
+
+/// An id that the catalogue keeps as a text, in order of time.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct IdText(pub(super) String);
+
+impl FromStr for IdText {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, uuid::Error> {
+        text.parse::<Uuid>().map(|id| Self(id.to_string()))
+    }
 }
 
 /// A page that can be asked of the catalogue.

@@ -14,14 +14,14 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use super::auth::{Authenticated, MaybeAuthenticated};
+use super::auth::{Authenticated, Caller, MaybeAuthenticated, client_address};
 use super::error::ApiError;
 use super::extract::{Json, Segment};
 use super::no_store;
-use super::sessions::client_address;
+use crate::access::{Operation, Verdict};
 use crate::app::App;
 use crate::catalog::plays::{self, Heard};
-use crate::catalog::{Account, Visibility, assets};
+use crate::catalog::{Visibility, assets};
 use crate::limits;
 use crate::plays::most_watched;
 
@@ -81,12 +81,13 @@ async fn begin(
 }
 
 /// The rule of the watch page: what is not private is for everyone, the rest for its owner and under a grant.
-async fn check_may_watch(app: &App, caller: Option<&Account>, begin: &Begin) -> Result<(), ApiError> {
+async fn check_may_watch(app: &App, caller: Option<&Caller>, begin: &Begin) -> Result<(), ApiError> {
     if let Some(grant) = &begin.grant {
         app.grants.verify(grant, &begin.asset.source_path()).await?;
     }
     let asset = assets::get(&app.catalog, begin.asset).await?.ok_or(Code::AssetNotFound)?;
-    let is_owner = caller.is_some_and(|caller| asset.owner.as_ref() == Some(&caller.id));
+    let verdict = caller.map(|caller| caller.verdict(Operation::ReadPrivateBytes, asset.owner.as_ref()));
+    let is_owner = verdict == Some(Verdict::Allowed);
     if begin.grant.is_some() || is_owner || asset.visibility != Visibility::Private {
         return Ok(());
     }
@@ -174,13 +175,15 @@ struct Viewers {
 
 /// Says how many watch the caller's assets now, or anyone's for an administrator.
 #[utoipa::path(
-    get, path = "/api/v1/viewers", tag = "plays", operation_id = "getViewers", responses((status = 200, body = Viewers))
+    get, path = "/api/v1/viewers", tag = "plays", operation_id = "getViewers", responses((status = 200, body = Viewers)),
+    extensions(("x-problems" = json!(["forbidden"])))
 )]
 async fn viewers(
     State(app): State<Arc<App>>,
-    Authenticated(account): Authenticated,
+    Authenticated(caller): Authenticated,
 ) -> Result<Response, ApiError> {
-    let whose = (!account.is_admin).then_some(&account.id);
+    caller.check(Operation::ListViewers)?;
+    let whose = (!caller.may(Operation::ListAllViewers)).then_some(&caller.id);
     let now_ms = app.clock.unix_ms();
     let (viewers_now, found) = plays::viewers(&app.catalog, whose, now_ms, limits::VIEWED_ASSETS).await?;
     let assets = found.into_iter().map(|(asset, viewers_now)| OfAsset { asset, viewers_now }).collect();

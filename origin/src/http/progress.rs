@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
-use tidegate_wire::{AssetId, Code};
+use tidegate_wire::AssetId;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -17,6 +17,7 @@ use super::error::ApiError;
 use super::extract::Params;
 use super::no_store;
 use super::timestamp::Timestamp;
+use crate::access::Operation;
 use crate::app::App;
 use crate::catalog::uploads;
 use crate::limits;
@@ -69,17 +70,15 @@ struct Asked {
 )]
 async fn list(
     State(app): State<Arc<App>>,
-    Authenticated(account): Authenticated,
+    Authenticated(caller): Authenticated,
     Params(asked): Params<Asked>,
 ) -> Result<Response, ApiError> {
     let all = asked.all.unwrap_or(false);
-    if all && !account.is_admin {
-        return Err(Code::Forbidden.into());
-    }
-    let whose = (!all).then_some(&account.id);
+    caller.check(if all { Operation::ListAllUploads } else { Operation::ListUploads })?;
+    let whose = (!all).then_some(&caller.id);
     let open = uploads::list_open(&app.catalog, whose, limits::UPLOADS_LISTED).await?;
     let owners =
-        Owner::of_each(&app, &account, open.iter().filter_map(|upload| upload.owner.clone()).collect())
+        Owner::of_each(&app, &caller, open.iter().filter_map(|upload| upload.owner.clone()).collect())
             .await?;
     let ids: Vec<AssetId> = open.iter().map(|upload| upload.id).collect();
     let hot = app.coord.hot.get(&ids).await;

@@ -9,12 +9,13 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::assets::administered;
+use super::assets::permitted;
 use super::auth::Authenticated;
 use super::error::ApiError;
 use super::extract::AssetPath;
 use super::no_store;
 use super::timestamp::Timestamp;
+use crate::access::Operation;
 use crate::app::App;
 use crate::catalog::statistics::{self, Day, day_of};
 use crate::catalog::{assets, plays};
@@ -65,14 +66,14 @@ struct Statistics {
 /// Says what was watched of an asset.
 #[utoipa::path(
     get, path = "/api/v1/assets/{id}/statistics", tag = "plays", operation_id = "getStatistics",
-    responses((status = 200, body = Statistics)), extensions(("x-problems" = json!(["asset_not_found"])))
+    responses((status = 200, body = Statistics)), extensions(("x-problems" = json!(["forbidden", "asset_not_found"])))
 )]
 async fn show(
     State(app): State<Arc<App>>,
-    Authenticated(account): Authenticated,
+    Authenticated(caller): Authenticated,
     AssetPath(id): AssetPath,
 ) -> Result<Response, ApiError> {
-    administered(assets::get(&app.catalog, id).await?, &account)?;
+    permitted(assets::get(&app.catalog, id).await?, &caller, Operation::ReadStatistics)?;
     let now_ms = app.clock.unix_ms();
     let days = statistics::days(&app.catalog, id).await?;
     let starts = statistics::starts(&app.catalog, id).await?;

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
-use tidegate_wire::Code;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -14,6 +13,7 @@ use utoipa_axum::routes;
 use super::auth::Authenticated;
 use super::error::ApiError;
 use super::no_store;
+use crate::access::Operation;
 use crate::app::App;
 use crate::catalog::asset_list;
 
@@ -48,11 +48,9 @@ struct Storage {
 )]
 async fn show(
     State(app): State<Arc<App>>,
-    Authenticated(account): Authenticated,
+    Authenticated(caller): Authenticated,
 ) -> Result<Response, ApiError> {
-    if !account.is_admin {
-        return Err(Code::Forbidden.into());
-    }
+    caller.check(Operation::ReadStorage)?;
     let held = asset_list::held(&app.catalog).await?;
     let room = app.config.store.strip_prefix("file://").and_then(|path| room(Path::new(path)));
     let (free_bytes, total_bytes) = room.unzip();

@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -15,8 +16,10 @@ use super::error::ApiError;
 use super::extract::{Json, Segment};
 use super::timestamp::Timestamp;
 use super::{check_name, no_store};
+use crate::access::Operation;
 use crate::accounts::secret;
 use crate::app::App;
+use crate::audit::{self, Action};
 use crate::catalog::tokens::{self, Token};
 use crate::limits;
 use tidegate_wire::Code;
@@ -46,18 +49,19 @@ struct Created {
 /// Makes a token, which is shown this once.
 #[utoipa::path(
     post, path = "/api/v1/tokens", tag = "account", operation_id = "createToken", request_body = Create,
-    responses((status = 201, body = Created))
+    responses((status = 201, body = Created)), extensions(("x-problems" = json!(["forbidden"])))
 )]
 async fn create(
     State(app): State<Arc<App>>,
-    Authenticated(account): Authenticated,
+    Authenticated(caller): Authenticated,
     Json(create): Json<Create>,
 ) -> Result<Response, ApiError> {
+    caller.check(Operation::MakeToken)?;
     check_name("name", &create.name, limits::TOKEN_NAME_CHARS)?;
     let now_ms = app.clock.unix_ms();
     let token = Token {
         id: secret::new_id(now_ms, &app.entropy),
-        account_id: account.id,
+        account_id: caller.id.clone(),
         name: create.name,
         created_at: now_ms,
         last_used_at: None,
@@ -68,6 +72,8 @@ async fn create(
         let most = limits::TOKENS_PER_ACCOUNT;
         return Err(ApiError::field(format!("name: an account has at most {most} tokens; delete one first")));
     }
+    let detail = json!({ "name": token.name });
+    audit::note(&app, &mut tx, &caller.actor(), Action::TokenMade, &token.id, &detail).await?;
     tx.commit().await?;
     tracing::info!(account.id = %token.account_id, token.id = token.id, "token.made");
     let created = Created { id: token.id, name: token.name, token: text };
@@ -94,13 +100,15 @@ struct List {
 
 /// Lists the caller's tokens, without their texts.
 #[utoipa::path(
-    get, path = "/api/v1/tokens", tag = "account", operation_id = "listTokens", responses((status = 200, body = List))
+    get, path = "/api/v1/tokens", tag = "account", operation_id = "listTokens", responses((status = 200, body = List)),
+    extensions(("x-problems" = json!(["forbidden"])))
 )]
 async fn list(
     State(app): State<Arc<App>>,
-    Authenticated(account): Authenticated,
+    Authenticated(caller): Authenticated,
 ) -> Result<Response, ApiError> {
-    let tokens = tokens::list(&app.catalog, &account.id).await?;
+    caller.check(Operation::ListTokens)?;
+    let tokens = tokens::list(&app.catalog, &caller.id).await?;
     let tokens = tokens.into_iter().map(|token| Listed {
         id: token.id,
         name: token.name,
@@ -113,16 +121,20 @@ async fn list(
 /// Ends a token.
 #[utoipa::path(
     delete, path = "/api/v1/tokens/{id}", tag = "account", operation_id = "deleteToken", responses((status = 204)),
-    extensions(("x-problems" = json!(["not_found"])))
+    extensions(("x-problems" = json!(["forbidden", "not_found"])))
 )]
 async fn remove(
     State(app): State<Arc<App>>,
-    Authenticated(account): Authenticated,
+    Authenticated(caller): Authenticated,
     Segment(id): Segment,
 ) -> Result<Response, ApiError> {
-    if id.contains('\0') || !tokens::delete(&app.catalog, &account.id, &id).await? {
+    caller.check(Operation::DeleteToken)?;
+    let mut tx = app.catalog.begin().await?;
+    if id.contains('\0') || !tokens::delete(&mut tx, &caller.id, &id).await? {
         return Err(Code::NotFound.into());
     }
-    tracing::info!(account.id = %account.id, token.id = id, "token.deleted");
+    audit::note(&app, &mut tx, &caller.actor(), Action::TokenDeleted, &id, &json!({})).await?;
+    tx.commit().await?;
+    tracing::info!(account.id = %caller.id, token.id = id, "token.deleted");
     Ok(StatusCode::NO_CONTENT.into_response())
 }

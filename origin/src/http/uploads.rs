@@ -14,16 +14,21 @@ use http::header::{ALLOW, CACHE_CONTROL, EXPECT, LOCATION};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use serde::Serialize;
+use serde_json::json;
 use tidegate_wire::digest::from_hex;
 use tidegate_wire::{AssetId, Code, Digest, Problem, headers};
 
-use super::auth::identify;
-use super::cors;
+use super::auth::{self, identify};
 use super::error::ApiError;
+use super::{cors, rate};
+use crate::access::{Operation, Verdict};
 use crate::app::App;
+use crate::audit::{self, Action};
+use crate::catalog::uploads;
 use crate::ingest::{self, Caller, Completed, IngestError, Progress};
 use crate::protocol::tus::{self, CreateKind};
 use crate::protocol::{plain, tus::Create};
+use crate::rates::Standing;
 
 pub(super) fn router() -> Router<Arc<App>> {
     Router::new()
@@ -125,13 +130,28 @@ fn discovery(app: &App, asked: &HeaderMap) -> Response {
     response
 }
 
-/// Who uploads: an account, or nobody in particular where that is allowed.
-async fn caller(app: &App, parts: &Parts) -> Result<Caller, ApiError> {
+/// Who asks for this of an upload of its own: an account, or nobody in particular where that is allowed.
+async fn caller(app: &App, parts: &Parts, operation: Operation) -> Result<Option<auth::Caller>, ApiError> {
     match identify(app, parts).await? {
-        Some(account) => Ok(Some(account.id)),
+        Some(caller) => {
+            caller.check(operation)?;
+            Ok(Some(caller))
+        }
         None if app.config.anonymous_uploads => Ok(None),
         None => Err(Code::AuthenticationRequired.into()),
     }
+}
+
+/// On whose behalf bytes are sent, or their state is asked for.
+async fn writer(app: &App, parts: &Parts) -> Result<Caller, ApiError> {
+    Ok(caller(app, parts, Operation::WriteUpload).await?.map(|caller| caller.account.id))
+}
+
+/// On whose behalf an upload is begun, and how often that may be done yet.
+async fn beginner(app: &App, parts: &Parts) -> Result<(Caller, Option<Standing>), ApiError> {
+    let caller = caller(app, parts, Operation::CreateUpload).await?;
+    let standing = rate::begin_upload(app, parts, caller.as_ref())?;
+    Ok((caller.map(|caller| caller.account.id), standing))
 }
 
 fn upload_id(name: &str) -> Result<AssetId, ApiError> {
@@ -140,7 +160,28 @@ fn upload_id(name: &str) -> Result<AssetId, ApiError> {
 
 async fn create(app: &Arc<App>, parts: &Parts, body: &mut Option<Body>) -> Result<Response, ApiError> {
     tus::check_version(&parts.headers)?;
-    let caller = caller(app, parts).await?;
+    let (caller, standing) = beginner(app, parts).await?;
+    with_standing(create_for(app, parts, caller, body).await, standing)
+}
+
+/// Says how often more uploads may be begun.
+fn with_standing(
+    outcome: Result<Response, ApiError>,
+    standing: Option<Standing>,
+) -> Result<Response, ApiError> {
+    let mut response = outcome.map_err(|error| error.with_standing(standing))?;
+    if let Some(standing) = standing {
+        standing.put(response.headers_mut());
+    }
+    Ok(response)
+}
+
+async fn create_for(
+    app: &Arc<App>,
+    parts: &Parts,
+    caller: Caller,
+    body: &mut Option<Body>,
+) -> Result<Response, ApiError> {
     let create = tus::parse_create(&parts.headers)?;
     if let CreateKind::Final { parts: ids, field } = create.kind.clone() {
         let progress = ingest::concatenate(app, caller, create, ids, field).await?;
@@ -193,7 +234,7 @@ async fn append(
     body: &mut Option<Body>,
 ) -> Result<Response, ApiError> {
     tus::check_version(&parts.headers)?;
-    let caller = caller(app, parts).await?;
+    let caller = writer(app, parts).await?;
     let append = tus::parse_append(&parts.headers)?;
     let progress = ingest::append(
         app,
@@ -214,7 +255,7 @@ async fn append(
 
 async fn status(app: &Arc<App>, parts: &Parts, name: &str) -> Result<Response, ApiError> {
     tus::check_version(&parts.headers)?;
-    let caller = caller(app, parts).await?;
+    let caller = writer(app, parts).await?;
     let status = ingest::status(app, upload_id(name)?, caller).await?;
     let mut response = StatusCode::OK.into_response();
     let fields = response.headers_mut();
@@ -237,8 +278,23 @@ async fn status(app: &Arc<App>, parts: &Parts, name: &str) -> Result<Response, A
 
 async fn terminate(app: &Arc<App>, parts: &Parts, name: &str) -> Result<Response, ApiError> {
     tus::check_version(&parts.headers)?;
-    let caller = caller(app, parts).await?;
-    ingest::terminate(app, upload_id(name)?, caller).await?;
+    let caller = caller(app, parts, Operation::EndUpload).await?;
+    let id = upload_id(name)?;
+    let Some(caller) = caller else {
+        ingest::terminate(app, id, None).await?;
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    };
+    // Whoever may end another's does so in the other's stead.
+    let owner = uploads::get(&app.catalog, id).await?.and_then(|upload| upload.owner);
+    let for_another = owner.filter(|owner| *owner != caller.id);
+    match for_another.filter(|owner| caller.verdict(Operation::EndUpload, Some(owner)) == Verdict::Allowed) {
+        Some(owner) => {
+            ingest::terminate(app, id, Some(owner.clone())).await?;
+            let detail = json!({ "account": owner });
+            audit::note_done(app, &caller.actor(), Action::UploadEnded, &id.to_string(), &detail).await?;
+        }
+        None => ingest::terminate(app, id, Some(caller.account.id)).await?,
+    }
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -258,7 +314,17 @@ async fn whole(
     name: Option<&str>,
     body: &mut Option<Body>,
 ) -> Result<Response, ApiError> {
-    let caller = caller(app, parts).await?;
+    let (caller, standing) = beginner(app, parts).await?;
+    with_standing(whole_for(app, parts, caller, name, body).await, standing)
+}
+
+async fn whole_for(
+    app: &Arc<App>,
+    parts: &Parts,
+    caller: Caller,
+    name: Option<&str>,
+    body: &mut Option<Body>,
+) -> Result<Response, ApiError> {
     plain::check_type(&parts.headers)?;
     let length = tus::body_length(&parts.headers)?;
     let has_body = length.is_some_and(|length| length > 0)

@@ -13,14 +13,15 @@ use axum::routing::get;
 use sha2::{Digest as _, Sha256};
 use tidegate_wire::{AssetId, Code, grant};
 
-use super::auth::MaybeAuthenticated;
+use super::auth::{Caller, MaybeAuthenticated};
 use super::edges::is_alive;
 use super::error::ApiError;
 use super::extract::AssetPath;
 use super::{grants, no_store};
+use crate::access::{Operation, Verdict};
 use crate::app::App;
 use crate::catalog::revisions::{self, Revision};
-use crate::catalog::{Account, Asset, Visibility, assets, edges};
+use crate::catalog::{Asset, Visibility, assets, edges};
 use crate::limits;
 
 pub(super) fn router() -> Router<Arc<App>> {
@@ -81,9 +82,10 @@ async fn granted_watch_state(
 impl View {
     /// Anyone may watch what is unlisted or public. A private asset plays for its owner, through a grant in the
     /// address; so does one that is encrypted, since its key is for the owner alone.
-    async fn of(app: &App, caller: Option<Account>, id: AssetId) -> Result<Self, ApiError> {
+    async fn of(app: &App, caller: Option<Caller>, id: AssetId) -> Result<Self, ApiError> {
         let asset = assets::get(&app.catalog, id).await?.ok_or(Code::AssetNotFound)?;
-        let is_owner = caller.is_some_and(|caller| asset.owner.as_ref() == Some(&caller.id));
+        let verdict = caller.map(|caller| caller.verdict(Operation::ReadPrivateBytes, asset.owner.as_ref()));
+        let is_owner = verdict == Some(Verdict::Allowed);
         if asset.visibility == Visibility::Private && !is_owner {
             return Err(Code::AssetNotFound.into());
         }

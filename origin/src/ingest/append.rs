@@ -9,7 +9,7 @@ use super::commit::commit;
 use super::finish::resume_digest;
 use super::open::{Found, OpenUpload, open};
 use super::pump::{End, Pump, Pumped, Stops, brings_bytes, drain};
-use super::{Caller, IngestError, Progress};
+use super::{Caller, IngestError, Progress, quota};
 use crate::app::App;
 use crate::catalog::uploads;
 use crate::limits;
@@ -90,8 +90,8 @@ struct Task {
 
 impl Task {
     async fn run(self, mut body: Body) -> Result<Progress, IngestError> {
-        let (mut open, plan) = match self.admit().await {
-            Ok(Admitted::Write(open, plan)) => (open, plan),
+        let (mut open, plan, short_of_quota) = match self.admit().await {
+            Ok(Admitted::Write(open, plan, short_of_quota)) => (open, plan, short_of_quota),
             Ok(Admitted::Nothing(progress)) => {
                 if brings_bytes(&mut body).await {
                     drain(&mut body).await;
@@ -109,9 +109,9 @@ impl Task {
             self.app.metrics.uploads.resumes.inc();
         }
         self.app.metrics.uploads.active.inc();
-        let pumped = self.pump(&mut open, &mut body, plan).await;
+        let pumped = self.pump(&mut open, &mut body, plan, short_of_quota).await;
         self.app.metrics.uploads.active.dec();
-        self.settle(open, pumped?, &mut body).await
+        self.settle(open, pumped?, &mut body, short_of_quota).await
     }
 
     /// The lease, and the rules' word on what was asked.
@@ -125,15 +125,44 @@ impl Task {
                 // A repeated last request without bytes: say again what it became.
                 Ok(Admitted::Nothing(super::status::of_complete(&self.app, &upload).await?))
             }
-            Found::Open(open) => match decide_append(&open.view(), &self.append, max) {
-                Ok(plan) => Ok(Admitted::Write(open, plan)),
-                Err(problem) => {
-                    let fence = open.upload.fence;
-                    open.lease.release(fence).await;
-                    Err(problem.into())
+            Found::Open(open) => {
+                let decided = decide_append(&open.view(), &self.append, max);
+                let outcome = match decided {
+                    Ok(plan) => self.ask_quota(&open, plan).await,
+                    Err(problem) => Err(problem.into()),
+                };
+                match outcome {
+                    Ok((plan, short_of_quota)) => Ok(Admitted::Write(open, plan, short_of_quota)),
+                    Err(error) => {
+                        let fence = open.upload.fence;
+                        open.lease.release(fence).await;
+                        Err(error)
+                    }
                 }
-            },
+            }
         }
+    }
+
+    /// Where the length was not known so far: the quota's word on how much may come, and whether it is the quota that
+    /// ends the room.
+    async fn ask_quota(
+        &self,
+        open: &OpenUpload,
+        mut plan: AppendPlan,
+    ) -> Result<(AppendPlan, bool), IngestError> {
+        if open.upload.length.is_some() || open.upload.owner.is_none() {
+            return Ok((plan, false));
+        }
+        let end = quota::settle(&self.app.catalog, &open.upload, plan.length).await?;
+        let room = end.map_or(u64::MAX, |end| end.saturating_sub(open.offset));
+        if plan.length.is_some() || room >= plan.room {
+            return Ok((plan, false));
+        }
+        if self.append.body_length.is_some_and(|body| body > room) {
+            return Err(Code::QuotaExceeded.into());
+        }
+        plan.room = room;
+        Ok((plan, true))
     }
 
     /// Moves the body into the segment, with a checkpoint now and then.
@@ -142,6 +171,7 @@ impl Task {
         open: &mut OpenUpload,
         body: &mut Body,
         plan: AppendPlan,
+        short_of_quota: bool,
     ) -> Result<Pumped, IngestError> {
         let app = &*self.app;
         let digest = resume_digest(app, open).await?;
@@ -183,6 +213,10 @@ impl Task {
                     }
                 }
                 timer.observe_duration();
+                // Others of the account may have taken the room meanwhile.
+                if short_of_quota && quota::is_over(&app.catalog, &open.upload).await {
+                    return Ok(pump.into_pumped(End::TooLong).await?);
+                }
             }
         }
     }
@@ -193,6 +227,7 @@ impl Task {
         mut open: Box<OpenUpload>,
         pumped: Pumped,
         body: &mut Body,
+        short_of_quota: bool,
     ) -> Result<Progress, IngestError> {
         let app = &*self.app;
         let Pumped { writer, digest, received, end } = pumped;
@@ -201,7 +236,7 @@ impl Task {
         // A file that is longer than it said is not the file that was meant. Bytes that could not be made durable
         // are perhaps there and perhaps not.
         let nothing_counts = matches!(end, End::TooLong) || synced.is_err();
-        let failed = self.failure(end, synced, &open);
+        let failed = failure(end, synced, &open, short_of_quota);
         let kept = if nothing_counts {
             self.take_back(open, writer, received).await
         } else {
@@ -253,23 +288,30 @@ impl Task {
         let expires_at = Some(super::expiry(app, app.clock.unix_ms()));
         Ok(Progress { id: upload.id, offset, length: upload.length, expires_at, completed: None })
     }
+}
 
-    /// What the client is told of a body that did not end well.
-    fn failure(&self, end: End, synced: Result<(), StoreError>, open: &OpenUpload) -> Option<IngestError> {
-        match (end, synced) {
-            (End::Failed(error), _) | (_, Err(error)) => Some(error.into()),
-            (End::TooLong, _) if open.upload.length.is_none() => Some(Code::UploadTooLarge.into()),
-            (End::TooLong, _) => Some(Code::UploadBodyTooLong.into()),
-            (End::Wanted, _) => Some(Code::UploadTakenOver.into()),
-            (End::Closing, _) => Some(retry_soon(Code::ShuttingDown)),
-            (End::Stalled | End::Broken, _) => Some(retry_soon(Code::UploadInterrupted)),
-            (End::Finished, _) => None,
-        }
+/// What the client is told of a body that did not end well.
+fn failure(
+    end: End,
+    synced: Result<(), StoreError>,
+    open: &OpenUpload,
+    short_of_quota: bool,
+) -> Option<IngestError> {
+    match (end, synced) {
+        (End::Failed(error), _) | (_, Err(error)) => Some(error.into()),
+        (End::TooLong, _) if short_of_quota => Some(Code::QuotaExceeded.into()),
+        (End::TooLong, _) if open.upload.length.is_none() => Some(Code::UploadTooLarge.into()),
+        (End::TooLong, _) => Some(Code::UploadBodyTooLong.into()),
+        (End::Wanted, _) => Some(Code::UploadTakenOver.into()),
+        (End::Closing, _) => Some(retry_soon(Code::ShuttingDown)),
+        (End::Stalled | End::Broken, _) => Some(retry_soon(Code::UploadInterrupted)),
+        (End::Finished, _) => None,
     }
 }
 
 enum Admitted {
-    Write(Box<OpenUpload>, AppendPlan),
+    /// With whether it is the quota that ends the room.
+    Write(Box<OpenUpload>, AppendPlan, bool),
     Nothing(Progress),
 }
 

@@ -8,7 +8,7 @@ use tidegate_wire::{AssetId, ByteRange, Code, Problem};
 
 use super::finish::whole_digest;
 use super::open::find;
-use super::{Caller, Completed, IngestError, Progress, sniff};
+use super::{Caller, Completed, IngestError, Progress, quota, sniff};
 use crate::about::About;
 use crate::app::App;
 use crate::catalog::assets::{self, NewAsset};
@@ -24,7 +24,8 @@ use crate::store::{self, Segment, SegmentName, total_bytes};
 /// Makes a file out of finished parts. The parts stay as they are and may be used again.
 ///
 /// # Errors
-/// `upload_part_unknown`, `upload_part_unfinished`, `upload_too_large`; the catalogue's and the store's.
+/// `upload_part_unknown`, `upload_part_unfinished`, `upload_too_large`, `quota_exceeded`; the catalogue's and the
+/// store's.
 pub async fn concatenate(
     app: &Arc<App>,
     caller: Caller,
@@ -165,6 +166,14 @@ async fn record(
     if !removals::withdraw(&mut tx, id).await? {
         return Err(IngestError::Fenced);
     }
+    // The parts' bytes are the file's from here on: they are not counted twice.
+    let mut ids: Vec<AssetId> = parts.iter().map(|part| part.id).collect();
+    // In one order, whoever joins them: two that want each other's next would wait for ever.
+    ids.sort_unstable();
+    for id in ids {
+        uploads::join(&mut tx, id).await?;
+    }
+    quota::admit(&mut tx, &asset.owner, Some(size)).await?;
     uploads::insert_complete(&mut tx, &new, &segments).await?;
     assets::insert(&mut tx, &asset).await?;
     let has_jobs = jobs::create::begin(app, &mut tx, &asset, &create.metadata).await?;

@@ -2,7 +2,7 @@
 
 use tidegate_wire::{AssetId, Code};
 
-use super::{Caller, IngestError};
+use super::{Caller, IngestError, quota};
 use crate::app::App;
 use crate::catalog::uploads::{self, FIRST_FENCE, NewUpload};
 use crate::protocol::UploadKind;
@@ -11,7 +11,7 @@ use crate::protocol::tus::{Create, CreateKind};
 /// Adds an upload without bytes to the catalogue and says that nobody writes it yet.
 ///
 /// # Errors
-/// `upload_too_large`; the catalogue's. When it is not known whether the catalogue took it, an empty upload that
+/// `upload_too_large`, `quota_exceeded`; the catalogue's. When it is not known whether the catalogue took it, an empty upload that
 /// nobody knows of may be left behind.
 pub async fn create(app: &App, caller: &Caller, create: &Create) -> Result<AssetId, IngestError> {
     let (kind, length, part_offset) = match create.kind {
@@ -36,6 +36,7 @@ pub async fn create(app: &App, caller: &Caller, create: &Create) -> Result<Asset
         created_at: now_ms,
     };
     let mut tx = app.catalog.begin().await?;
+    quota::admit(&mut tx, caller, length).await?;
     uploads::insert(&mut tx, &new).await?;
     tx.commit().await?;
     app.metrics.uploads.created.inc();

@@ -12,6 +12,7 @@ mod finish;
 pub mod metrics;
 mod open;
 mod pump;
+mod quota;
 mod sniff;
 mod status;
 mod terminate;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 use tidegate_origin::about::About;
+use tidegate_origin::access::Role;
 use tidegate_origin::catalog::{Account, AccountId, Catalog, NewAsset, Visibility, accounts};
 use tidegate_origin::config::DatabaseOptions;
 use tidegate_testkit::Postgres;
@@ -65,7 +66,9 @@ pub fn new_account(name: &str) -> accounts::NewAccount {
         id: AccountId::new(format!("account-{name}")),
         username: name.to_owned(),
         email: format!("{name}@example.org"),
-        is_admin: false,
+        role: Role::Uploader,
+        quota_bytes: None,
+        disabled: false,
         created_at: 5,
     };
     accounts::NewAccount { account, password_hash: format!("hash of {name}") }

@@ -65,8 +65,16 @@ static RENEW: LazyLock<Script> = LazyLock::new(|| {
 #[derive(Clone)]
 pub(super) struct RedisLeases {
     link: Link,
-    /// What this process holds.
-    held: Arc<Mutex<HashMap<Holder, (AssetId, CancellationToken)>>>,
+    /// What this process holds, or has asked for.
+    held: Arc<Mutex<HashMap<Holder, Hold>>>,
+}
+
+#[derive(Clone)]
+struct Hold {
+    id: AssetId,
+    wanted: CancellationToken,
+    /// It was granted; what was only asked for is not there to be prolonged.
+    taken: bool,
 }
 
 fn lease_key(id: AssetId) -> String {
@@ -82,17 +90,17 @@ impl RedisLeases {
         Self { link, held: Arc::default() }
     }
 
-    fn held(&self) -> MutexGuard<'_, HashMap<Holder, (AssetId, CancellationToken)>> {
+    fn held(&self) -> MutexGuard<'_, HashMap<Holder, Hold>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Someone wants what `holder` holds.
     pub(super) fn yield_asked(&self, id: &str, holder: &str) {
         let Ok(holder) = holder.parse::<Holder>() else { return };
-        if let Some((held, wanted)) = self.held().get(&holder)
-            && held.to_string() == id
+        if let Some(hold) = self.held().get(&holder)
+            && hold.id.to_string() == id
         {
-            wanted.cancel();
+            hold.wanted.cancel();
         }
     }
 
@@ -103,12 +111,11 @@ impl RedisLeases {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            let held: Vec<_> =
-                self.held().iter().map(|(holder, (id, wanted))| (*holder, *id, wanted.clone())).collect();
+            let held: Vec<_> = self.held().iter().map(|(holder, hold)| (*holder, hold.clone())).collect();
             if held.is_empty() && shutdown.is_cancelled() {
                 return;
             }
-            for (holder, id, wanted) in held {
+            for (holder, Hold { id, wanted, .. }) in held.into_iter().filter(|(_, hold)| hold.taken) {
                 let ttl_ms = u64::try_from(limits::LEASE_TTL.as_millis()).unwrap_or(u64::MAX);
                 let renewed: Result<u8, _> =
                     self.link.invoke(RENEW.key(lease_key(id)).arg(holder).arg(ttl_ms)).await;
@@ -159,7 +166,7 @@ impl Leases for RedisLeases {
             let ttl_ms = u64::try_from(limits::LEASE_TTL.as_millis()).unwrap_or(u64::MAX);
             // Known here before it is taken there: a request to stop may come at once.
             let wanted = CancellationToken::new();
-            self.held().insert(holder, (id, wanted.clone()));
+            self.held().insert(holder, Hold { id, wanted: wanted.clone(), taken: false });
             let mut attempt = ATTEMPT.key(lease_key(id));
             attempt
                 .key(newest_key(id))
@@ -171,6 +178,8 @@ impl Leases for RedisLeases {
             let outcome = self.link.invoke::<(String, String)>(&attempt).await;
             if !matches!(&outcome, Ok((state, _)) if state == "taken") {
                 self.held().remove(&holder);
+            } else if let Some(hold) = self.held().get_mut(&holder) {
+                hold.taken = true;
             }
             Ok(match outcome? {
                 (state, fence) if state == "taken" => Attempt::Taken { clean_at: fence.parse().ok(), wanted },
@@ -199,7 +208,7 @@ impl Leases for RedisLeases {
 
     fn forget(&self, id: AssetId) -> BoxFuture<'_, Result<(), CoordError>> {
         Box::pin(async move {
-            self.held().retain(|_, (held, _)| *held != id);
+            self.held().retain(|_, hold| hold.id != id);
             let mut command = redis::cmd("DEL");
             command.arg(lease_key(id)).arg(newest_key(id));
             self.link.query(&command).await

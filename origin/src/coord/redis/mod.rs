@@ -3,7 +3,6 @@
 mod hot;
 mod leases;
 mod link;
-mod sessions;
 
 use std::sync::Arc;
 
@@ -29,10 +28,5 @@ pub fn connect(
     let wakeups = link.wakeups();
     tokio::spawn(link.clone().listen(leases.clone(), wakeups.clone(), shutdown.clone()));
     tokio::spawn(leases.clone().renew(shutdown.clone()));
-    Ok(Coordination {
-        leases: Arc::new(leases),
-        sessions: Arc::new(sessions::RedisSessions::new(link.clone())),
-        hot: Arc::new(hot::RedisHotOffsets::new(link)),
-        wakeups,
-    })
+    Ok(Coordination { leases: Arc::new(leases), hot: Arc::new(hot::RedisHotOffsets::new(link)), wakeups })
 }

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
-use tidegate_wire::Code;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Shown, present};
 use crate::about;
+use crate::access::Operation;
 use crate::app::App;
+use crate::catalog::Visibility;
 use crate::catalog::asset_list::{Order, Place, Wanted};
-use crate::catalog::{Account, Visibility};
-use crate::http::auth::Authenticated;
+use crate::http::auth::{Authenticated, Caller};
 use crate::http::error::ApiError;
 use crate::http::extract::Params;
 use crate::http::no_store;
@@ -66,12 +66,12 @@ struct Asked {
 }
 
 impl Asked {
-    fn read(pairs: Vec<(String, String)>, account: &Account) -> Result<Self, ApiError> {
+    fn read(pairs: Vec<(String, String)>, caller: &Caller) -> Result<Self, ApiError> {
         let mut limit = limits::PAGE_ASSETS;
         let (mut cursor, mut all) = (None, false);
         let order = Order { by: crate::catalog::asset_list::By::Created, descending: true };
         let mut wanted = Wanted {
-            owner: Some(account.id.clone()),
+            owner: Some(caller.id.clone()),
             trashed: false,
             text: None,
             terms: Vec::new(),
@@ -110,10 +110,8 @@ impl Asked {
                 limits::LIST_TERMS
             )));
         }
+        caller.check(if all { Operation::ListAllAssets } else { Operation::ListAssets })?;
         if all {
-            if !account.is_admin {
-                return Err(Code::Forbidden.into());
-            }
             wanted.owner = None;
         }
         let place = |text: String| {
@@ -183,10 +181,10 @@ pub(super) struct List {
 )]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
-    Authenticated(account): Authenticated,
+    Authenticated(caller): Authenticated,
     Params(pairs): Params<Vec<(String, String)>>,
 ) -> Result<Response, ApiError> {
-    let asked = Asked::read(pairs, &account)?;
+    let asked = Asked::read(pairs, &caller)?;
     let mut found = asked.wanted.page(&app.catalog, asked.after.as_ref(), asked.limit + 1).await?;
     let entries = usize::try_from(asked.limit).unwrap_or(usize::MAX);
     let next_cursor =
@@ -197,6 +195,6 @@ pub(super) async fn list(
         (None, None) => found.len() as u64,
         _ => asked.wanted.total(&app.catalog).await?,
     };
-    let assets = present(&app, &account, found).await?;
+    let assets = present(&app, &caller, found).await?;
     Ok(no_store(axum::Json(List { assets, next_cursor, total })))
 }

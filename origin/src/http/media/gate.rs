@@ -3,6 +3,7 @@
 use http::request::Parts;
 use tidegate_wire::Code;
 
+use crate::access::{Operation, Verdict};
 use crate::app::App;
 use crate::catalog::{Asset, Visibility};
 use crate::http::auth::{identify, is_fleet};
@@ -74,5 +75,6 @@ pub(super) async fn authorise(
 /// Whether the request comes with the owner's token or session.
 pub(super) async fn is_owner(app: &App, parts: &Parts, asset: &Asset) -> Result<bool, ApiError> {
     let caller = identify(app, parts).await?;
-    Ok(caller.is_some_and(|account| asset.owner.as_ref() == Some(&account.id)))
+    let verdict = caller.map(|caller| caller.verdict(Operation::ReadPrivateBytes, asset.owner.as_ref()));
+    Ok(verdict == Some(Verdict::Allowed))
 }

@@ -9,10 +9,10 @@ use super::problems;
 /// Where handlers name the codes that are particular to them.
 const PROBLEMS: &str = "x-problems";
 
-/// What every operation can answer.
-const ALWAYS: &[Code] = &[Code::RateLimited, Code::Internal, Code::Unavailable];
+/// What every operation can answer: a token that is sent must be valid, also where none is needed.
+const ALWAYS: &[Code] = &[Code::InvalidToken, Code::RateLimited, Code::Internal, Code::Unavailable];
 /// What one that asks who is there can.
-const ASKING: &[Code] = &[Code::AuthenticationRequired, Code::InvalidToken];
+const ASKING: &[Code] = &[Code::AuthenticationRequired, Code::Forbidden];
 /// What one that reads a JSON body can.
 const READING: &[Code] = &[
     Code::BadRequest,
@@ -30,6 +30,8 @@ const NAMES: &[(&str, &str, &str, &str)] = &[
     ("/api/v1/jobs/", "id", "The job's id.", "0197a3c1-8f00-7001-b1a2-0242ac120002"),
     ("/api/v1/plays/", "id", "The play's id.", "0197a3c2-11aa-7d0e-8c51-0242ac120002"),
     ("/api/v1/purges/", "id", "The purge's number.", "42"),
+    ("/api/v1/accounts/", "id", "The account's id.", "0197a3c0-5a10-7b6e-a0f3-0242ac120002"),
+    ("/api/v1/sessions/", "id", "The session's id.", "0197a3c0-7a10-7b6e-a0f3-0242ac120002"),
     ("/api/v1/", "id", "Its id.", "0197a3c0-5a10-7b6e-a0f3-0242ac120002"),
 ];
 
@@ -78,13 +80,13 @@ fn add_problems(method: &str, operation: &mut Map<String, Value>) {
     let security = operation.get("security").and_then(Value::as_array);
     let asks =
         security.is_none_or(|ways| ways.iter().any(|way| way.as_object().is_some_and(|way| !way.is_empty())));
-    if asks {
-        let may_be_anyone =
-            security.is_some_and(|ways| ways.iter().any(|way| way.as_object().is_some_and(Map::is_empty)));
-        codes.extend(if may_be_anyone { &ASKING[1..] } else { ASKING });
-        if method != "get" {
-            codes.push(Code::CrossSite);
-        }
+    let may_be_anyone =
+        security.is_some_and(|ways| ways.iter().any(|way| way.as_object().is_some_and(Map::is_empty)));
+    if asks && !may_be_anyone {
+        codes.extend(ASKING);
+    }
+    if method != "get" {
+        codes.push(Code::CrossSite);
     }
     if operation.get("requestBody").is_some_and(|body| body["content"].get("application/json").is_some()) {
         codes.extend(READING);

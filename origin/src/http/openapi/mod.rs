@@ -33,7 +33,8 @@ const TAGS: &[(&str, &str)] = &[
     ("plays", "Who watches, and what was watched."),
     ("uploads", "Uploads in progress. Bytes are sent by tus to `/files`, which is no part of this document."),
     ("jobs", "What is being made of videos."),
-    ("account", "Signing up, logging in, tokens."),
+    ("account", "Signing up, logging in, passwords, sessions, tokens."),
+    ("accounts", "Everyone's accounts, and what was done to them; for administrators."),
     ("fleet", "Edges, and what they are to forget."),
     ("server", "The server itself."),
 ];

@@ -52,6 +52,13 @@ pub(super) fn respond(responses: &mut Map<String, Value>, codes: &[Code]) {
                 },
             },
         });
+        if status == 429 {
+            response["headers"]["RateLimit"] = json!({
+                "description": "How the allowance stands (draft-ietf-httpapi-ratelimit-headers). Every answer that is \
+                                counted has it, and `RateLimit-Policy`.",
+                "schema": { "type": "string" },
+            });
+        }
         if matches!(status, 429 | 503) {
             response["headers"]["Retry-After"] = json!({
                 "description": "Seconds after which to try again, where that is known.",
