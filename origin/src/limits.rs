@@ -180,6 +180,8 @@ pub const PLAY_EVERY: Duration = Duration::from_secs(10);
 pub const VIEWER_AROUND: Duration = Duration::from_secs(25);
 /// A play that was not heard of for so long has ended: going on is another.
 pub const PLAY_KEPT: Duration = Duration::from_secs(6 * 3600);
+/// The minute that plays of an address are counted for.
+pub const PLAYS_WINDOW: Duration = Duration::from_secs(60);
 /// Plays that one address may begin in a minute, unless configured otherwise.
 pub const PLAYS_PER_MINUTE: u32 = 60;
 /// Addresses whose plays are counted at once.

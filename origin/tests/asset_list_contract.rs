@@ -152,7 +152,8 @@ async fn the_longest_that_may_be_said_fits_into_every_index(database: Database) 
     let catalog = database.connect().await;
     let ada = add_account(&catalog, "ada").await;
     // Letters that neither shrink nor repeat: PostgreSQL compresses what it puts into an index.
-    let long = |many: u32| (0..many).filter_map(|n| char::from_u32(0x2_0000 + n * 37 % 40_000)).collect::<String>();
+    let long =
+        |many: u32| (0..many).filter_map(|n| char::from_u32(0x2_0000 + n * 37 % 40_000)).collect::<String>();
     let about = About {
         title: Some(long(200)),
         description: long(5000),
