@@ -38,6 +38,12 @@ pub mod uploads;
 pub mod watch;
 mod web;
 
+// What others are told
+pub mod deliveries;
+pub mod events;
+pub mod notifications;
+pub mod webhooks;
+
 use std::sync::Arc;
 
 use axum::response::{IntoResponse, Response};
@@ -90,6 +96,11 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .merge(storage::router())
         .merge(server::router())
         .merge(openapi::router())
+        // What others are told
+        .merge(events::router())
+        .merge(webhooks::router())
+        .merge(deliveries::router())
+        .merge(notifications::router())
 }
 
 /// An answer that is for the one who asked, now.
