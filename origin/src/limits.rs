@@ -445,6 +445,11 @@ pub const CAPTIONS_LABEL_CHARS: usize = 100;
 /// How old a growing playlist may be, in seconds, while a newer one is fetched: as good as one segment.
 pub const GROWING_STALE_S: u32 = 4;
 
+// Dashboard
+
+/// Edges that the dashboard's pages may turn to.
+pub const SHELL_EDGES: usize = 64;
+
 // What others are told: the event log and its streams
 
 /// Events are kept this long; who comes back with an older id is told to load everything anew.
