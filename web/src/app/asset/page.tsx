@@ -9,7 +9,7 @@ import { bytes, clock, plural } from "../../shared/format";
 import { useEvents, useLoaded, useSoon } from "../live/use";
 import { Heading, go } from "../router";
 import { useAccount } from "../session";
-import { Badge, Button, ButtonLink, Card, Empty, Loading, Note, Progress, Theirs, Time, Trouble } from "../ui/basics";
+import { Badge, Button, ButtonLink, Card, Empty, Loading, Note, Theirs, Time, Trouble } from "../ui/basics";
 import { Menu } from "../ui/menu";
 import { complain, say } from "../ui/toast";
 import { change, discard, retry } from "../library/deeds";
@@ -80,7 +80,6 @@ export function AssetPage({ id }: { id: string }): JSX.Element {
           {mayWatch ? <Player key={id} id={id} /> : <Note icon="lock">Only its owner can watch this video: it is private.</Note>}
           <div class="asset-line">
             <Badge tone={state.tone}>{state.text}</Badge>
-            {(asset.state === "processing" || asset.state === "playable") && <Progress share={asset.progress} label="Prepared" />}
             {(asset.viewers_now ?? 0) > 0 && <span class="live">{plural(asset.viewers_now ?? 0, "person", "people")} watching</span>}
           </div>
           {asset.state === "failed" && (

@@ -95,6 +95,7 @@ export function stop(): void {
   channel = undefined;
   clearTimeout(timer);
   clearTimeout(silence);
+  silence = undefined;
   lastId = undefined;
   isLive.set(undefined);
 }
@@ -163,13 +164,18 @@ function again(): void {
 }
 
 function isLoud(now: boolean): void {
-  clearTimeout(silence);
   const say = () => {
+    silence = undefined;
     isLive.set(now);
     tell({ say: "state", isLive: now });
   };
-  if (now) say();
-  else silence = setTimeout(say, SILENCE_MS);
+  if (now) {
+    clearTimeout(silence);
+    say();
+  } else {
+    // Counted from the first error: each try to connect again is another.
+    silence ??= setTimeout(say, SILENCE_MS);
+  }
 }
 
 function deliver(event: Happening): void {
