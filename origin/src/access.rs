@@ -97,6 +97,8 @@ operations! {
     ReadAccount: Own;
     /// Set its password.
     ChangePassword: Own;
+    /// Set what it wants mail about.
+    ChangeNotifications: Own;
     /// See where it is logged in.
     ListSessions: Own;
     /// End one of its sessions.

@@ -7,7 +7,6 @@ use std::sync::{Arc, OnceLock};
 
 use tidegate_serve::admin::Readiness;
 use tidegate_serve::{Clock, Entropy};
-use tidegate_wire::AssetId;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -17,12 +16,17 @@ use crate::accounts::password::{PasswordError, Passwords};
 use crate::accounts::secret;
 use crate::accounts::throttle::Throttle;
 use crate::catalog::removals::{self, Removal};
+use crate::catalog::uploads::Upload;
 use crate::catalog::{Catalog, CatalogError, trees};
 use crate::config::OriginConfig;
 use crate::coord::{self, CoordError, Coordination, Topic};
+use crate::events::hub::Hub;
+use crate::events::passing::{self, Throttle as Progress};
 use crate::grants::{GrantKeys, KeysError};
 use crate::limits;
+use crate::mail::PostError;
 use crate::metrics::Metrics;
+use crate::outgoing::Outgoing;
 use crate::plays::Plays;
 use crate::rates::Rates;
 use crate::store::{BlobStore, FileStore, LocalFiles, LocalStore, Tree};
@@ -70,6 +74,9 @@ pub enum StartError {
     /// Two metrics of one name.
     #[error("the metrics cannot be registered")]
     Metrics(#[from] prometheus::Error),
+    /// Mail is configured and cannot be sent.
+    #[error(transparent)]
+    Mail(#[from] PostError),
     /// A port cannot be had.
     #[error("cannot listen on {address}")]
     Listen {
@@ -121,6 +128,14 @@ pub struct App {
     heard_since: AtomicU64,
     /// Held while it is decided who gets a job.
     pub claims: tokio::sync::Mutex<()>,
+    /// The event streams of this origin.
+    pub hub: Hub,
+    /// Of which upload progress was told lately.
+    pub upload_progress: Progress,
+    /// Of which video progress was told lately.
+    pub asset_progress: Progress,
+    /// Deliveries and mail.
+    pub outgoing: Outgoing,
     /// Why there is no worker in this process, where one was to be.
     no_worker: OnceLock<String>,
     /// SHA-256 of the fleet key.
@@ -158,6 +173,10 @@ impl App {
             plays: Plays::new(config.plays_per_minute),
             readiness: Readiness::new(),
             heard_since: AtomicU64::new(clock.unix_ms()),
+            hub: Hub::default(),
+            upload_progress: Progress::new(limits::PROGRESS_EVERY),
+            asset_progress: Progress::new(limits::PROGRESS_EVERY),
+            outgoing: Outgoing::new(&config.telling)?,
             config,
             clock,
             entropy,
@@ -220,8 +239,9 @@ impl App {
     }
 
     /// Tells whoever shows progress how far an upload has come. Nobody waits for it.
-    pub fn tell_offset(&self, id: AssetId, offset: u64) {
-        let hot = self.coord.hot.clone();
+    pub fn tell_offset(&self, upload: &Upload, offset: u64) {
+        let (hot, id) = (self.coord.hot.clone(), upload.id);
+        passing::upload(self, upload, offset);
         tokio::spawn(async move { hot.set(id, offset).await });
     }
 

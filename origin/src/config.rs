@@ -237,6 +237,43 @@ pub struct OriginConfig {
     /// Write an API token of the account `admin` to this file (mode 0600) when that account is made.
     #[arg(long, env = "TIDEGATE_ADMIN_TOKEN_FILE", value_name = "FILE")]
     pub admin_token_file: Option<PathBuf>,
+    /// What others are told.
+    #[command(flatten)]
+    pub telling: TellingOptions,
+}
+
+/// How others are told what happens.
+#[derive(Debug, Clone, Args)]
+pub struct TellingOptions {
+    /// Server that mail is sent by: smtp://USER:PASSWORD@HOST:PORT, with ?tls=required or ?tls=opportunistic for
+    /// STARTTLS, or smtps://USER:PASSWORD@HOST. Without it no mail is sent. Links in messages begin with --public-url.
+    #[arg(long, env = "TIDEGATE_SMTP_URL", value_name = "URL", hide_env_values = true)]
+    pub smtp_url: Option<Secret>,
+    /// Address that mail comes from: tide@example.org, or Tidegate <tide@example.org>.
+    #[arg(long, env = "TIDEGATE_MAIL_FROM", value_name = "ADDRESS")]
+    pub mail_from: Option<String>,
+    /// Send to webhooks inside the network too: loopback, private and link-local addresses. Anyone with an account can
+    /// then have this origin make requests to whatever it reaches.
+    #[arg(long, env = "TIDEGATE_WEBHOOKS_ALLOW_PRIVATE")]
+    pub webhooks_allow_private: bool,
+    /// Seconds a webhook's receiver may take for its answer.
+    #[arg(long, env = "TIDEGATE_WEBHOOK_TIMEOUT", value_name = "SECONDS", default_value_t = limits::WEBHOOK_TIMEOUT_S, value_parser = clap::value_parser!(u32).range(1..=60))]
+    pub webhook_timeout: u32,
+    /// Seconds before a failed delivery is tried again; each further failure doubles them, up to six hours.
+    #[arg(long, env = "TIDEGATE_WEBHOOK_PAUSE", value_name = "SECONDS", default_value_t = limits::WEBHOOK_PAUSE_S, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub webhook_pause: u32,
+}
+
+impl Default for TellingOptions {
+    fn default() -> Self {
+        Self {
+            smtp_url: None,
+            mail_from: None,
+            webhooks_allow_private: false,
+            webhook_timeout: limits::WEBHOOK_TIMEOUT_S,
+            webhook_pause: limits::WEBHOOK_PAUSE_S,
+        }
+    }
 }
 
 impl OriginConfig {
@@ -270,6 +307,7 @@ impl OriginConfig {
             fleet_key_file: None,
             admin_password: None,
             admin_token_file: Some(data.join("admin.token")),
+            telling: TellingOptions::default(),
         }
     }
 
@@ -314,7 +352,10 @@ const PRESETS: [&str; 9] =
     ["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"];
 
 /// A base URL: scheme and authority, perhaps a path; without the slash at its end.
-fn parse_public_url(text: &str) -> Result<String, String> {
+///
+/// # Errors
+/// Why it is none, in words for a person.
+pub fn parse_public_url(text: &str) -> Result<String, String> {
     let uri: http::Uri = text.parse().map_err(|_| "not a URL".to_owned())?;
     let scheme_is_http = matches!(uri.scheme_str(), Some("http" | "https"));
     if !scheme_is_http || uri.authority().is_none() || uri.query().is_some() {

@@ -1,6 +1,7 @@
 //! Deleting an asset: gone from the catalogue's eyes and from every edge at once; from the store when it has lain in
 //! the trash for long enough.
 
+use serde_json::json;
 use tidegate_wire::AssetId;
 use tidegate_wire::purge::PurgeTargets;
 
@@ -8,6 +9,7 @@ use crate::app::App;
 use crate::catalog::{
     Asset, CatalogError, Tx, assets, purges, queue, removals, revisions, statistics, trees, uploads,
 };
+use crate::events::{Kind, tell};
 use crate::limits;
 
 /// Deletes the asset if `may` says so of it: nobody finds it any more, its upload and its jobs end and the purge is
@@ -37,6 +39,10 @@ async fn purge(tx: &mut Tx, asset: &Asset, now_ms: u64) -> Result<(), CatalogErr
     Ok(())
 }
 
+async fn tell_of(app: &App, tx: &mut Tx, kind: Kind, asset: &Asset) -> Result<(), CatalogError> {
+    tell(app, tx, kind, asset.id, asset.owner.as_ref(), json!({ "name": asset.name })).await
+}
+
 async fn put_into_trash(
     app: &App,
     id: AssetId,
@@ -49,6 +55,7 @@ async fn put_into_trash(
     uploads::terminate(&mut tx, id, now_ms).await?;
     // Attempts at work are refused from here on.
     queue::shelve(&mut tx, id, now_ms).await?;
+    tell_of(app, &mut tx, Kind::AssetDeleted, &asset).await?;
     purge(&mut tx, &asset, now_ms).await?;
     tx.commit().await?;
     app.announce_purge();
@@ -75,6 +82,7 @@ pub async fn restore_asset(
     assets::set_trashed(&mut tx, id, None).await?;
     uploads::revive(&mut tx, id, now_ms).await?;
     queue::unshelve(&mut tx, id, now_ms).await?;
+    tell_of(app, &mut tx, Kind::AssetRestored, &asset).await?;
     tx.commit().await?;
     app.announce_jobs();
     tracing::info!(asset.id = %id, "asset.restored");
@@ -98,8 +106,9 @@ async fn remove(app: &App, id: AssetId, may: impl FnOnce(&Asset) -> bool) -> Res
     }
     statistics::forget(&mut tx, id).await?;
     let removal = removals::insert(&mut tx, id, last_segment, now_ms).await?;
-    // What comes out of the trash was purged when it went in.
+    // What comes out of the trash was told of, and purged, when it went in.
     if asset.trashed_at.is_none() {
+        tell_of(app, &mut tx, Kind::AssetDeleted, &asset).await?;
         purge(&mut tx, &asset, now_ms).await?;
     }
     tx.commit().await?;

@@ -13,8 +13,10 @@ use crate::catalog::{
     CatalogError, assets, audit, edges, jobs as job_rows, keys, purges, queue, removals, resets, sessions,
     trees, uploads, workers,
 };
+use crate::catalog::{deliveries, events, mails};
+use crate::events::passing;
 use crate::jobs::sweep;
-use crate::{deletion, grants, limits, plays};
+use crate::{deletion, grants, ingest, limits, plays};
 
 /// Runs until the origin stops.
 pub async fn run(app: Arc<App>) {
@@ -31,8 +33,14 @@ pub async fn run(app: Arc<App>) {
 }
 
 async fn write_plays(app: &App) {
-    if let Err(error) = plays::flush(app).await {
-        tracing::warn!(error = &error as &dyn std::error::Error, "plays.not_written");
+    match plays::flush(app).await {
+        Ok(assets) if assets.is_empty() => {}
+        Ok(assets) => {
+            if let Err(error) = passing::viewers(app, assets).await {
+                tracing::debug!(error = &error as &dyn std::error::Error, "viewers.not_told");
+            }
+        }
+        Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "plays.not_written"),
     }
 }
 
@@ -106,6 +114,7 @@ async fn tidy_catalog(app: &App) -> Result<(), CatalogError> {
     job_rows::forget_ended(&app.catalog, ago(limits::JOBS_KEPT)).await?;
     queue::forget_shares(&app.catalog).await?;
     workers::forget(&app.catalog, ago(limits::WORKER_KEPT)).await?;
+    tidy_told(app, now_ms).await?;
     // The library.
     deletion::empty_trash(app).await?;
     plays::tidy(app).await?;
@@ -123,14 +132,28 @@ async fn tidy_accounts(app: &App, now_ms: u64, audit_before_ms: u64) -> Result<(
     Ok(())
 }
 
+/// What others were told, and what is not to be told any more.
+async fn tidy_told(app: &App, now_ms: u64) -> Result<(), CatalogError> {
+    let ago = |age: Duration| now_ms.saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
+    events::trim(&app.catalog, ago(limits::EVENTS_KEPT)).await?;
+    deliveries::give_up_overdue(&app.catalog, now_ms).await?;
+    deliveries::forget_ended(&app.catalog, ago(limits::DELIVERIES_KEPT)).await?;
+    mails::forget(&app.catalog, ago(limits::MAIL_FAILURES_KEPT), now_ms).await?;
+    Ok(())
+}
+
 /// Gives up uploads that nobody has gone on with for so long (tus 1.0, expiration extension).
 async fn expire_uploads(app: &App, now_ms: u64) -> Result<(), CatalogError> {
     let days = u64::from(app.config.upload_expiry_days);
     let before_ms = now_ms.saturating_sub(days.saturating_mul(limits::DAY_MS));
     for (id, fence) in uploads::list_idle(&app.catalog, before_ms, limits::REMOVALS_PER_ROUND).await? {
+        let upload = uploads::get(&app.catalog, id).await?;
         let mut tx = app.catalog.begin().await?;
         if !uploads::expire(&mut tx, id, before_ms, now_ms).await? {
             continue;
+        }
+        if let Some(upload) = &upload {
+            ingest::tell_removed(app, &mut tx, upload, "expired").await?;
         }
         let removal = removals::insert(&mut tx, id, fence, now_ms).await?;
         tx.commit().await?;

@@ -28,6 +28,11 @@ pub mod ingest;
 
 pub mod jobs;
 
+pub mod events;
+pub mod mail;
+pub mod outgoing;
+pub mod webhooks;
+
 pub mod coord;
 pub mod digest;
 pub mod store;

@@ -444,3 +444,109 @@ pub const LANGUAGE_BYTES: usize = 35;
 pub const CAPTIONS_LABEL_CHARS: usize = 100;
 /// How old a growing playlist may be, in seconds, while a newer one is fetched: as good as one segment.
 pub const GROWING_STALE_S: u32 = 4;
+
+// Dashboard
+
+/// Edges that the dashboard's pages may turn to.
+pub const SHELL_EDGES: usize = 64;
+
+// What others are told: the event log and its streams
+
+/// Events are kept this long; who comes back with an older id is told to load everything anew.
+pub const EVENTS_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Events that get their numbers in one change.
+pub const EVENTS_NUMBERED_AT_ONCE: u32 = 500;
+/// How long further events are gathered before numbers are given: under load one change does it for many.
+pub const EVENTS_GATHERED: Duration = Duration::from_millis(5);
+/// How often events that an origin left without numbers are looked for.
+pub const OUTBOX_RECHECK: Duration = Duration::from_secs(1);
+/// How often streams look at the log, should a wake-up have been lost.
+pub const EVENTS_RECHECK: Duration = Duration::from_secs(1);
+/// Events read from the log at once.
+pub const EVENTS_PAGE: u32 = 200;
+/// Streams of one account at one origin.
+pub const STREAMS_PER_ACCOUNT: usize = 256;
+/// Streams of one origin.
+pub const STREAMS: usize = 4096;
+/// `Retry-After` of one stream too many, in seconds.
+pub const STREAMS_RETRY_S: u32 = 30;
+/// Events that wait for one stream. A reader that is further behind is let go, and comes back with its last id.
+pub const STREAM_QUEUE: usize = 256;
+/// Pieces of a stream that are written and not yet taken by its connection.
+pub const STREAM_AHEAD: usize = 16;
+/// A connection that takes nothing for so long is given up.
+pub const STREAM_WRITE: Duration = Duration::from_secs(60);
+/// How often a quiet stream says something.
+pub const STREAM_KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How often it is looked whether who reads a stream still may.
+pub const STREAM_RECHECK: Duration = Duration::from_secs(5);
+/// How often that may fail for want of the catalogue or of Redis before the stream ends.
+pub const STREAM_RECHECK_TRIES: u32 = 60;
+/// When clients are to come back after a stream has ended, in milliseconds.
+pub const STREAM_RETRY_MS: u32 = 2000;
+/// The least time between two reports of one upload's or one video's progress.
+pub const PROGRESS_EVERY: Duration = Duration::from_secs(1);
+/// Uploads and videos of which it is known when their progress was last told.
+pub const PROGRESS_TRACKED: u64 = 100_000;
+/// Passing events on their way to the streams of this origin.
+pub const PASSING_QUEUE: usize = 1024;
+
+// What others are told: webhooks
+
+/// Webhooks of one account.
+pub const WEBHOOKS_PER_ACCOUNT: u32 = 20;
+/// The longest address of a webhook.
+pub const WEBHOOK_URL_BYTES: usize = 2048;
+/// Characters of what an owner says about a webhook.
+pub const WEBHOOK_DESCRIPTION_CHARS: usize = 200;
+/// Time for a connection to a receiver to come about, TLS and the look-up of its name included.
+pub const WEBHOOK_CONNECT: Duration = Duration::from_secs(5);
+/// Seconds a receiver may take for its answer, unless configured otherwise.
+pub const WEBHOOK_TIMEOUT_S: u32 = 15;
+/// Bytes of an answer that are read.
+pub const WEBHOOK_ANSWER_BYTES: usize = 64 * 1024;
+/// An attempt has its delivery for itself this much longer than it may take.
+pub const WEBHOOK_LEASE_MARGIN: Duration = Duration::from_secs(15);
+/// Seconds of the pause after the first failure, unless configured otherwise; each further one doubles it.
+pub const WEBHOOK_PAUSE_S: u32 = 5;
+/// The longest pause after any.
+pub const WEBHOOK_LONGEST_PAUSE: Duration = Duration::from_secs(6 * 3600);
+/// A delivery that nobody has taken for so long is given up.
+pub const WEBHOOK_GIVE_UP: Duration = Duration::from_secs(3 * 24 * 3600);
+/// Deliveries that ended are listed this long.
+pub const DELIVERIES_KEPT: Duration = Duration::from_secs(14 * 24 * 3600);
+/// Deliveries sent at once by one origin.
+pub const DELIVERIES_AT_ONCE: usize = 32;
+/// Deliveries sent at once to one webhook by one origin: one that hangs does not take the others' turns.
+pub const DELIVERIES_AT_ONCE_EACH: u32 = 4;
+/// Deliveries that are looked at in one round.
+pub const DELIVERIES_PER_ROUND: u32 = 256;
+/// The shortest time between two looks for deliveries, or for mail, that nothing gave cause for.
+pub const OUTGOING_RECHECK_LEAST: Duration = Duration::from_millis(200);
+/// The longest: deliveries and mail that another origin has left are taken up then.
+pub const OUTGOING_RECHECK_MOST: Duration = Duration::from_secs(2);
+/// Characters of what went wrong with a delivery or a mail that are kept.
+pub const OUTGOING_ERROR_CHARS: usize = 300;
+/// Deliveries of a page, unless asked for fewer or more.
+pub const PAGE_DELIVERIES: u32 = 50;
+/// The most deliveries of a page.
+pub const PAGE_DELIVERIES_MAX: u32 = 200;
+
+// What others are told: mail
+
+/// Messages sent at once by one origin.
+pub const MAILS_AT_ONCE: u32 = 4;
+/// One message, from the connection to the server's last word.
+pub const MAIL_TIMEOUT: Duration = Duration::from_secs(60);
+/// An attempt has its message for itself this much longer than it may take.
+pub const MAIL_LEASE_MARGIN: Duration = Duration::from_secs(30);
+/// The longest pause after the first failure; each further one doubles it.
+pub const MAIL_FIRST_PAUSE: Duration = Duration::from_secs(20);
+/// The longest pause after any.
+pub const MAIL_LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+/// A message that no server has taken for so long is given up.
+pub const MAIL_GIVE_UP: Duration = Duration::from_secs(2 * 24 * 3600);
+/// That a message was given up is remembered this long.
+pub const MAIL_FAILURES_KEPT: Duration = Duration::from_secs(14 * 24 * 3600);
+/// Characters of a name in a message.
+pub const MAIL_NAME_CHARS: usize = 120;

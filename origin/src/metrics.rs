@@ -2,6 +2,7 @@
 
 use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry};
 
+use crate::events::metrics::EventMetrics;
 use crate::ingest::metrics::UploadMetrics;
 use crate::jobs::metrics::JobMetrics;
 
@@ -26,6 +27,8 @@ pub struct Metrics {
     pub uploads: UploadMetrics,
     /// Transcoding.
     pub jobs: JobMetrics,
+    /// Events, webhooks, mail.
+    pub events: EventMetrics,
 }
 
 /// From a hit in memory to a request that waits for its time-out.
@@ -67,6 +70,7 @@ impl Metrics {
             )?,
             uploads: UploadMetrics::new(&registry)?,
             jobs: JobMetrics::new(&registry)?,
+            events: EventMetrics::new(&registry)?,
             registry,
         };
         metrics.registry.register(Box::new(metrics.requests.clone()))?;

@@ -22,7 +22,7 @@ use tower::ServiceExt as _;
 use crate::app::{App, StartError};
 use crate::config::OriginConfig;
 use crate::http::error::ApiError;
-use crate::{housekeeping, http, limits};
+use crate::{events, housekeeping, http, limits};
 
 /// An origin with its ports open, about to serve.
 pub struct Server {
@@ -107,7 +107,7 @@ impl Server {
                 admin::serve(listener, registry, readiness, shutdown).await;
             }
         };
-        tokio::join!(serving, admin, housekeeping::run(app.clone()));
+        tokio::join!(serving, admin, housekeeping::run(app.clone()), events::run(app.clone()));
         // Their bodies have ended; what is left is to write down how far they came.
         app.tasks.close();
         if timeout(limits::TASKS_DRAIN, app.tasks.wait()).await.is_err() {

@@ -115,6 +115,12 @@ codes! {
     // The library
     PlayNotFound = "play_not_found", 404, "There is no such play, or it has ended long ago; begin another.";
 
+    // What others are told
+    WebhookNotFound = "webhook_not_found", 404, "There is no such webhook.";
+    WebhookDisabled = "webhook_disabled", 409, "The webhook is not enabled.";
+    DeliveryNotFound = "delivery_not_found", 404, "There is no such delivery.";
+    TooManyStreams = "too_many_streams", 429, "There are as many event streams open as there may be; close one.";
+
     // Media
     AssetNotFound = "asset_not_found", 404, "There is no such asset.";
     GrantRequired = "grant_required", 403, "This asset is private: it takes its owner, or a grant.";

@@ -7,6 +7,7 @@ use super::*;
 const TABLE: &[(Operation, &str)] = &[
     (Operation::ReadAccount, "+0 +0 +0"),
     (Operation::ChangePassword, "+0 +0 +0"),
+    (Operation::ChangeNotifications, "+0 +0 +0"),
     (Operation::ListSessions, "+0 +0 +0"),
     (Operation::EndSession, "+0 +0 +0"),
     (Operation::ListTokens, "+0 +0 +0"),

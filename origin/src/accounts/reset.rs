@@ -6,11 +6,11 @@ use crate::accounts::secret;
 use crate::app::App;
 use crate::audit::{self, Action, Actor};
 use crate::catalog::{Account, CatalogError, Tx, accounts, resets, sessions};
-use crate::limits;
+use crate::{limits, mail};
 
 /// Whether a permission would reach anyone: without mail none is given.
-pub fn is_possible(_app: &App) -> bool {
-    false
+pub fn is_possible(app: &App) -> bool {
+    mail::is_on(app)
 }
 
 /// Has the permission sent to the account's address, in the change that gives it. The link to put into the message is
@@ -18,14 +18,9 @@ pub fn is_possible(_app: &App) -> bool {
 ///
 /// # Errors
 /// When the catalogue fails.
-#[allow(clippy::unused_async, reason = "whoever sends mail writes it to the catalogue here")]
-pub async fn announce(
-    _app: &App,
-    _tx: &mut Tx,
-    _account: &Account,
-    _token: &str,
-) -> Result<(), CatalogError> {
-    Ok(())
+async fn announce(app: &App, tx: &mut Tx, account: &Account, token: &str) -> Result<(), CatalogError> {
+    let to = (account.username.as_str(), account.email.as_str());
+    mail::enqueue_password_reset(app, tx, to, token, limits::RESET_TTL.as_secs()).await
 }
 
 /// Gives the account a permission to set a new password, and has it sent; what was given is for tests to know. `None`

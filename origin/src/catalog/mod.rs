@@ -30,11 +30,19 @@ pub mod uploads;
 pub mod usage;
 pub mod workers;
 
+// What others are told
+pub mod deliveries;
+pub mod events;
+pub mod mails;
+pub mod webhooks;
+
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use sqlx::any::AnyRow;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{Any, AnyPool, Row as _, SqlSafeStr as _};
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
 pub use self::accounts::{Account, AccountId};
@@ -50,6 +58,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "video", include_str!("../../migrations/0002_video.sql")),
     (3, "accounts", include_str!("../../migrations/0003_accounts.sql")),
     (4, "library", include_str!("../../migrations/0004_library.sql")),
+    (5, "events", include_str!("../../migrations/0005_events.sql")),
 ];
 
 /// A handle on the catalogue; clones share the connections.
@@ -57,10 +66,16 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
 pub struct Catalog {
     pool: AnyPool,
     engine: Engine,
+    /// Told when a change with events in it has committed.
+    outbox: Arc<Notify>,
 }
 
 /// A change in the making. Dropped without a commit it never was.
-pub struct Tx(sqlx::Transaction<'static, Any>);
+pub struct Tx {
+    tx: sqlx::Transaction<'static, Any>,
+    outbox: Arc<Notify>,
+    has_events: bool,
+}
 
 impl Tx {
     /// Makes the change durable and visible.
@@ -69,12 +84,22 @@ impl Tx {
     /// When the database did not confirm it. After [`CatalogError::Unavailable`] the change may have been made all
     /// the same: look before doing it again.
     pub async fn commit(self) -> Result<(), CatalogError> {
-        Ok(self.0.commit().await?)
+        let committed = self.tx.commit().await;
+        // Also when it is not known whether it was made: whoever looks finds out.
+        if self.has_events {
+            self.outbox.notify_one();
+        }
+        Ok(committed?)
+    }
+
+    /// There are events in this change: its commit wakes whoever numbers them.
+    pub(crate) fn note_events(&mut self) {
+        self.has_events = true;
     }
 
     /// What statements run on.
     pub(crate) fn connection(&mut self) -> &mut sqlx::AnyConnection {
-        &mut self.0
+        &mut self.tx
     }
 
     /// Holds every other transaction that locks `name` until this one has ended, whichever origin it runs in.
@@ -133,7 +158,7 @@ impl Catalog {
                 Err(error) => Err(error),
             };
             match opened {
-                Ok(pool) => return Ok(Self { pool, engine }),
+                Ok(pool) => return Ok(Self { pool, engine, outbox: Arc::default() }),
                 Err(error) if error.is_unavailable() && Instant::now() < give_up => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "catalog.waiting");
                     sleep(limits::CATALOG_STARTUP_RETRY).await;
@@ -148,7 +173,8 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError::Unavailable`] when no connection is to be had in time.
     pub async fn begin(&self) -> Result<Tx, CatalogError> {
-        Ok(Tx(self.pool.begin_with(self.engine.begin()).await?))
+        let tx = self.pool.begin_with(self.engine.begin()).await?;
+        Ok(Tx { tx, outbox: self.outbox.clone(), has_events: false })
     }
 
     /// Asks the database for a sign of life.
@@ -158,6 +184,11 @@ impl Catalog {
     pub async fn ping(&self) -> Result<(), CatalogError> {
         sqlx::query("SELECT 1").execute(&self.pool).await?;
         Ok(())
+    }
+
+    /// Told when a change with events in it has committed in this process.
+    pub(crate) fn outbox(&self) -> &Notify {
+        &self.outbox
     }
 
     /// Which engine it is on.

@@ -5,6 +5,7 @@
 pub mod hot;
 pub mod leases;
 pub mod local;
+pub mod news;
 pub mod redis;
 pub mod wakeups;
 
@@ -13,6 +14,8 @@ use std::sync::Arc;
 pub use crate::store::BoxFuture;
 
 pub use hot::HotOffsets;
+pub use news::News;
+
 pub use leases::{Lease, LeaseError, Leases};
 
 pub use wakeups::{Topic, Wakeups};
@@ -26,6 +29,8 @@ pub struct Coordination {
     pub hot: Arc<dyn HotOffsets>,
     /// What waiters are woken for.
     pub wakeups: Wakeups,
+    /// What is told in passing.
+    pub news: News,
 }
 
 impl Coordination {
@@ -35,6 +40,7 @@ impl Coordination {
             leases: Arc::new(local::LocalLeases::default()),
             hot: Arc::new(local::LocalHotOffsets::default()),
             wakeups: Wakeups::local(),
+            news: News::local(),
         }
     }
 }

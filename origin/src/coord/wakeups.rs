@@ -11,17 +11,20 @@ pub enum Topic {
     Purges,
     /// There may be jobs to claim.
     Jobs,
+    /// The event log has grown.
+    Events,
 }
 
 impl Topic {
     /// Every topic.
-    pub const ALL: [Self; 2] = [Self::Purges, Self::Jobs];
+    pub const ALL: [Self; 3] = [Self::Purges, Self::Jobs, Self::Events];
 
     /// The name on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Purges => "purges",
             Self::Jobs => "jobs",
+            Self::Events => "events",
         }
     }
 
@@ -40,6 +43,7 @@ type Broadcast = Arc<dyn Fn(Topic) + Send + Sync>;
 pub struct Wakeups {
     purges: Arc<watch::Sender<u64>>,
     jobs: Arc<watch::Sender<u64>>,
+    events: Arc<watch::Sender<u64>>,
     broadcast: Option<Broadcast>,
 }
 
@@ -47,7 +51,7 @@ impl Wakeups {
     /// For one process.
     pub fn local() -> Self {
         let counter = || Arc::new(watch::Sender::new(0));
-        Self { purges: counter(), jobs: counter(), broadcast: None }
+        Self { purges: counter(), jobs: counter(), events: counter(), broadcast: None }
     }
 
     /// Also tells others, by `broadcast`; what they tell comes in by [`wake_local`](Self::wake_local).
@@ -77,6 +81,7 @@ impl Wakeups {
         match topic {
             Topic::Purges => &self.purges,
             Topic::Jobs => &self.jobs,
+            Topic::Events => &self.events,
         }
     }
 }

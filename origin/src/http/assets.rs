@@ -29,6 +29,7 @@ use crate::app::App;
 use crate::audit::{self, Action};
 use crate::catalog::{Account, AccountId, Asset, Visibility, accounts, assets, plays, purges};
 use crate::deletion::{delete_asset, restore_asset};
+use crate::events::{Kind, tell};
 use crate::limits;
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
@@ -254,6 +255,11 @@ async fn change(
     if changed {
         asset.updated_at = now_ms;
         assets::update(&mut tx, &asset, now_ms).await?;
+        let data = json!({
+            "name": asset.name, "title": asset.about.title, "visibility": asset.visibility,
+            "fields": differing(&before, &asset),
+        });
+        tell(&app, &mut tx, Kind::AssetChanged, id, asset.owner.as_ref(), data).await?;
     }
     if edges_know {
         purges::append(&mut tx, &of_asset(id), Some(&caller.id), now_ms).await?;
@@ -266,6 +272,19 @@ async fn change(
         note(&app, &caller, &asset, Action::AssetChanged).await?;
     }
     answer(&app, &caller, asset).await
+}
+
+/// What of an asset is another now.
+fn differing(before: &Asset, after: &Asset) -> Vec<&'static str> {
+    let fields = [
+        ("name", before.name != after.name),
+        ("title", before.about.title != after.about.title),
+        ("description", before.about.description != after.about.description),
+        ("tags", before.about.tags != after.about.tags),
+        ("metadata", before.about.metadata != after.about.metadata),
+        ("visibility", before.visibility != after.visibility),
+    ];
+    fields.into_iter().filter_map(|(field, differs)| differs.then_some(field)).collect()
 }
 
 /// Deletes an asset: from now on nobody can read it anywhere. It lies in the trash for a while, from where it can be

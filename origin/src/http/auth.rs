@@ -179,6 +179,14 @@ pub async fn identify(app: &App, parts: &Parts) -> Result<Option<Caller>, ApiErr
     if let Some(Identified(caller)) = parts.extensions.get::<Identified>() {
         return Ok(caller.clone());
     }
+    identify_again(app, parts).await
+}
+
+/// The same, for a request that goes on for long: as things are now, whatever was found out when it began.
+///
+/// # Errors
+/// As [`identify`].
+pub async fn identify_again(app: &App, parts: &Parts) -> Result<Option<Caller>, ApiError> {
     let address = client_address(app, parts);
     if let Some(token) = bearer(&parts.headers) {
         return by_token(app, token, address).await.map(Some);

@@ -31,12 +31,19 @@ pub mod purges;
 mod rate;
 mod server;
 pub mod sessions;
+mod shell;
 pub mod statistics;
 pub mod storage;
 pub mod tokens;
 pub mod uploads;
 pub mod watch;
 mod web;
+
+// What others are told
+pub mod deliveries;
+pub mod events;
+pub mod notifications;
+pub mod webhooks;
 
 use std::sync::Arc;
 
@@ -59,6 +66,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(internal::router())
         .merge(internal_jobs::router())
         .merge(watch::router())
+        .merge(shell::router())
         .merge(web::router())
         .merge(uploads::router())
         .merge(media::router())
@@ -90,6 +98,11 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .merge(storage::router())
         .merge(server::router())
         .merge(openapi::router())
+        // What others are told
+        .merge(events::router())
+        .merge(webhooks::router())
+        .merge(deliveries::router())
+        .merge(notifications::router())
 }
 
 /// An answer that is for the one who asked, now.

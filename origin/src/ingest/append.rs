@@ -186,7 +186,7 @@ impl Task {
                 return Ok(pump.into_pumped(end).await?);
             }
             let offset = sealed + pump.written();
-            app.tell_offset(self.id, offset);
+            app.tell_offset(&open.upload, offset);
             if offset - told >= limits::CHECKPOINT_EVERY_BYTES {
                 if let Err(error) = pump.sync().await {
                     return Ok(pump.into_pumped(End::Failed(error)).await?);

@@ -33,7 +33,7 @@ pub(super) async fn commit(
     if !uploads::checkpoint(&app.catalog, &open.upload, open.offset, &checkpoint, now_ms).await? {
         return Err(IngestError::Fenced);
     }
-    app.tell_offset(open.upload.id, open.offset);
+    app.tell_offset(&open.upload, open.offset);
     let OpenUpload { upload, lease, offset, .. } = *open;
     lease.release(upload.fence).await;
     let expires_at = Some(super::expiry(app, now_ms));
@@ -87,6 +87,7 @@ pub(super) async fn finish(
             return Err(IngestError::Fenced);
         }
         assets::insert(&mut tx, &asset).await?;
+        super::tell_finished(app, &mut tx, &asset).await?;
         has_jobs = jobs::create::begin(app, &mut tx, &asset, &metadata).await?;
         completed = Some(Completed { digest: asset.digest, sha256: asset.sha256 });
     }

@@ -176,6 +176,7 @@ async fn record(
     quota::admit(&mut tx, &asset.owner, Some(size)).await?;
     uploads::insert_complete(&mut tx, &new, &segments).await?;
     assets::insert(&mut tx, &asset).await?;
+    super::tell_finished(app, &mut tx, &asset).await?;
     let has_jobs = jobs::create::begin(app, &mut tx, &asset, &create.metadata).await?;
     tx.commit().await?;
     if has_jobs {

@@ -1,10 +1,12 @@
 //! Making uploads.
 
+use serde_json::json;
 use tidegate_wire::{AssetId, Code};
 
 use super::{Caller, IngestError, quota};
 use crate::app::App;
 use crate::catalog::uploads::{self, FIRST_FENCE, NewUpload};
+use crate::events::{Kind, tell};
 use crate::protocol::UploadKind;
 use crate::protocol::tus::{Create, CreateKind};
 
@@ -38,6 +40,11 @@ pub async fn create(app: &App, caller: &Caller, create: &Create) -> Result<Asset
     let mut tx = app.catalog.begin().await?;
     quota::admit(&mut tx, caller, length).await?;
     uploads::insert(&mut tx, &new).await?;
+    if kind == UploadKind::Single {
+        // Parts are nothing by themselves: what is made of them is told of.
+        let data = json!({ "name": create.metadata.file_name(), "length_bytes": length });
+        tell(app, &mut tx, Kind::UploadCreated, new.id, new.owner.as_ref(), data).await?;
+    }
     tx.commit().await?;
     app.metrics.uploads.created.inc();
     // Without it the first writer raises the fence, which costs it a moment.

@@ -17,6 +17,7 @@ mod sniff;
 mod status;
 mod terminate;
 
+use serde_json::json;
 use tidegate_wire::{AssetId, Digest};
 use tokio::task::JoinHandle;
 
@@ -30,9 +31,10 @@ pub use terminate::terminate;
 
 use crate::app::App;
 use crate::catalog::uploads::Upload;
-use crate::catalog::{AccountId, Visibility};
+use crate::catalog::{AccountId, CatalogError, NewAsset, Tx, Visibility};
+use crate::events::{Kind, tell};
 use crate::limits;
-use crate::protocol::Metadata;
+use crate::protocol::{Metadata, UploadKind};
 
 /// On whose behalf a request acts; `None` is an anonymous one, where the configuration allows those.
 pub type Caller = Option<AccountId>;
@@ -59,6 +61,27 @@ pub struct Completed {
     pub digest: Digest,
     /// SHA-256, if it was asked for.
     pub sha256: Option<String>,
+}
+
+/// Tells that an upload has become an asset.
+async fn tell_finished(app: &App, tx: &mut Tx, asset: &NewAsset) -> Result<(), CatalogError> {
+    let data = json!({
+        "name": asset.name, "size_bytes": asset.size_bytes, "digest": asset.digest, "content_type": asset.content_type,
+    });
+    tell(app, tx, Kind::UploadFinished, asset.id, asset.owner.as_ref(), data).await
+}
+
+/// Tells that an upload was ended before it became anything.
+pub(crate) async fn tell_removed(
+    app: &App,
+    tx: &mut Tx,
+    upload: &Upload,
+    why: &str,
+) -> Result<(), CatalogError> {
+    if upload.kind == UploadKind::Partial {
+        return Ok(());
+    }
+    tell(app, tx, Kind::UploadRemoved, upload.id, upload.owner.as_ref(), json!({ "reason": why })).await
 }
 
 /// Waits for a task that runs to its end whatever becomes of the request. One that panicked is a fault of ours, not a

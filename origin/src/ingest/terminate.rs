@@ -44,6 +44,7 @@ pub(super) async fn end(app: &App, id: AssetId, caller: &Caller) -> Result<(), I
         drop(tx);
         return delete(app, id, caller).await;
     }
+    super::tell_removed(app, &mut tx, &upload, "ended").await?;
     let removal = removals::insert(&mut tx, id, upload.fence, now_ms).await?;
     tx.commit().await?;
     app.metrics.uploads.terminated.inc();

@@ -4,6 +4,7 @@
 //! the manifests are written anew.
 
 use bytes::Bytes;
+use serde_json::json;
 use tidegate_wire::digest::to_hex;
 use tidegate_wire::job::{PackageWork, TextTrack, Work};
 use tidegate_wire::purge::PurgeTargets;
@@ -15,7 +16,8 @@ use super::plan::{Class, Planned};
 use crate::app::App;
 use crate::catalog::jobs::{self, Job, JobState, NewJob};
 use crate::catalog::revisions::{self, Revision, RevisionId, RevisionState};
-use crate::catalog::{Tx, assets, published, purges, queue, texts, trees};
+use crate::catalog::{AccountId, Tx, assets, published, purges, queue, texts, trees};
+use crate::events::{Kind, tell};
 use crate::limits;
 use crate::store::{FileName, FilePath, Tree};
 
@@ -105,6 +107,7 @@ pub async fn put(
     let old = texts::remove(&mut tx, revision.id, &text.track).await?;
     texts::put(&mut tx, revision.id, &text).await?;
     published::put(&mut tx, revision.id, &format!("{}.vtt", text.track), &text.path).await?;
+    tell_of(app, &mut tx, &revision).await?;
     follow_up(app, &mut tx, revision, &text.track, old).await?;
     tx.commit().await?;
     announce(app);
@@ -123,10 +126,17 @@ pub async fn remove(app: &App, asset: AssetId, language: &Language) -> Result<bo
     let Some(old) = texts::remove(&mut tx, revision.id, &track).await? else { return Ok(false) };
     published::remove(&mut tx, revision.id, &format!("{track}.vtt")).await?;
     published::remove(&mut tx, revision.id, &format!("{track}.m3u8")).await?;
+    tell_of(app, &mut tx, &revision).await?;
     follow_up(app, &mut tx, revision, &track, Some(old)).await?;
     tx.commit().await?;
     announce(app);
     Ok(true)
+}
+
+async fn tell_of(app: &App, tx: &mut Tx, revision: &Revision) -> Result<(), JobError> {
+    let owner = (!revision.account.is_empty()).then(|| AccountId::new(revision.account.as_str()));
+    let data = json!({ "fields": ["captions"] });
+    Ok(tell(app, tx, Kind::AssetChanged, revision.id.asset, owner.as_ref(), data).await?)
 }
 
 /// Whether one more can be put beside those there are; one may always take another's place.

@@ -10,7 +10,7 @@ use super::continued::continued;
 use super::create::{job_id, of_planned};
 use super::plan::{Plan, plan};
 use super::report::{check_parts, locked, note_playable, see_playable};
-use super::{JobError, sweep};
+use super::{JobError, sweep, tell};
 use crate::app::App;
 use crate::catalog::jobs::{self, Ended, Job, JobState, NewJob, kind_name};
 use crate::catalog::queue::{self, Leaving};
@@ -53,7 +53,9 @@ pub async fn finish(app: &App, id: Uuid, finish: &Finish) -> Result<(), JobError
 async fn failed(app: &App, job: &Job, failure: &Failure) -> Result<(), JobError> {
     let mut tx = app.catalog.begin().await?;
     let (mut revision, job) = locked(&mut tx, job, job.attempt).await?;
+    let before = tell::before(&revision);
     let became = sweep::fail(app, &mut tx, &mut revision, &job, failure, Ended::Failed).await?;
+    tell::changes(app, &mut tx, &revision, before).await?;
     tx.commit().await?;
     if became {
         note_playable(app, &revision);
@@ -99,7 +101,7 @@ async fn done(app: &App, job: &Job, report: &Report) -> Result<(), JobError> {
     let leaving =
         Leaving { ended: Ended::Done, state, failures: job.failures, run_after: job.run_after, error: None };
     leave(&mut tx, &job, &leaving, now_ms).await?;
-    let before = (revision.state, revision.playable_at);
+    let before = tell::before(&revision);
     if let Some((info, planned)) = planned {
         follow_up(app, &mut tx, &mut revision, info, planned).await?;
     }
@@ -112,6 +114,7 @@ async fn done(app: &App, job: &Job, report: &Report) -> Result<(), JobError> {
         queue::unblock(&mut tx, next, now_ms).await?;
     }
     let_go(&mut tx, &revision, &job, &parts, now_ms).await?;
+    tell::changes(app, &mut tx, &revision, before).await?;
     tx.commit().await?;
     app.metrics.jobs.ended(kind_name(job.work.kind()), Ended::Done.as_str());
     tracing::info!(job.id = %job.id, asset.id = %job.revision.asset, "job.done");

@@ -21,6 +21,7 @@ pub mod remake;
 pub mod report;
 pub mod retry;
 pub mod sweep;
+mod tell;
 pub mod without;
 
 use tidegate_wire::{Code, Problem};

@@ -8,11 +8,12 @@ use uuid::Uuid;
 use super::claim::lease_until;
 use super::continued::continued;
 use super::playable::can_begin;
-use super::{JobError, plan::Outline};
+use super::{JobError, plan::Outline, tell};
 use crate::app::App;
 use crate::catalog::jobs::{self, Job};
 use crate::catalog::revisions::{self, Revision, RevisionState};
 use crate::catalog::{Tx, queue, tracks};
+use crate::events::passing;
 use crate::limits;
 use crate::store::FilePath;
 
@@ -30,6 +31,7 @@ pub async fn heartbeat(app: &App, id: Uuid, progress: &Progress) -> Result<(), J
     if !heard? {
         return Err(Code::JobTakenOver.into());
     }
+    passing::asset(app, id).await;
     if progress.parts.is_empty() {
         return Ok(());
     }
@@ -41,6 +43,7 @@ pub async fn heartbeat(app: &App, id: Uuid, progress: &Progress) -> Result<(), J
     }
     let mut tx = app.catalog.begin().await?;
     let (mut revision, _) = locked(&mut tx, &job, progress.attempt).await?;
+    let before = tell::before(&revision);
     for part in &parts {
         put_grown(&mut tx, &revision, part).await?;
     }
@@ -49,6 +52,7 @@ pub async fn heartbeat(app: &App, id: Uuid, progress: &Progress) -> Result<(), J
         RevisionState::Processing => see_playable(app, &mut tx, &mut revision).await?,
         _ => false,
     };
+    tell::changes(app, &mut tx, &revision, before).await?;
     tx.commit().await?;
     if became {
         note_playable(app, &revision);

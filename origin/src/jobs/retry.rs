@@ -3,7 +3,7 @@
 use tidegate_wire::Code;
 use tidegate_wire::job::Work;
 
-use super::{JobError, remake, without};
+use super::{JobError, remake, tell, without};
 use crate::app::App;
 use crate::catalog::jobs::{self, Job, JobState};
 use crate::catalog::queue;
@@ -32,6 +32,7 @@ pub async fn retry(app: &App, job: &Job) -> Result<(), JobError> {
     } else if remake::is_misfit(&job) {
         remake::begin(app, &mut tx, &job).await?;
     }
+    let before = tell::before(&revision);
     queue::take_up_one(&mut tx, job.id, now_ms).await?;
     if revision.state == RevisionState::Failed {
         queue::take_up(&mut tx, revision.id, now_ms).await?;
@@ -42,6 +43,7 @@ pub async fn retry(app: &App, job: &Job) -> Result<(), JobError> {
         revision.error = None;
         revisions::update(&mut tx, &revision).await?;
     }
+    tell::changes(app, &mut tx, &revision, before).await?;
     tx.commit().await?;
     tracing::info!(job.id = %job.id, asset.id = %job.revision.asset, "job.retried");
     app.announce_jobs();

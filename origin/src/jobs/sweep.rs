@@ -8,7 +8,7 @@ use tidegate_wire::job::Failure;
 
 use super::claim::millis;
 use super::report::{locked, note_playable};
-use super::{JobError, remake, without};
+use super::{JobError, remake, tell, without};
 use crate::app::App;
 use crate::catalog::jobs::{Ended, Job, JobState, kind_name};
 use crate::catalog::queue::{self, Leaving};
@@ -71,7 +71,9 @@ async fn expire(app: &App, job: &Job) -> Result<(), JobError> {
         message: "Nothing more was heard of the worker.".to_owned(),
         log: String::new(),
     };
+    let before = tell::before(&revision);
     let became = fail(app, &mut tx, &mut revision, &job, &failure, Ended::Expired).await?;
+    tell::changes(app, &mut tx, &revision, before).await?;
     tx.commit().await?;
     if became {
         note_playable(app, &revision);

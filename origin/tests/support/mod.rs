@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "every test file uses its part")]
 
 pub mod api;
+pub mod stream;
 pub mod worker;
 
 use std::sync::Arc;

@@ -9,13 +9,22 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::leases::RedisLeases;
-use crate::coord::{CoordError, Topic, Wakeups};
+use crate::coord::{CoordError, News, Topic, Wakeups};
 use crate::limits;
 
 /// Channel on which holders are asked to stop: `ID HOLDER`.
 pub(super) const YIELD_CHANNEL: &str = "tidegate:yield";
 /// Channel of wake-ups: `SENDER TOPIC`.
 const WAKE_CHANNEL: &str = "tidegate:wake";
+/// Channel of passing news: `SENDER TEXT`.
+const NEWS_CHANNEL: &str = "tidegate:news";
+
+/// Who is told what other origins say.
+pub(super) struct Heard {
+    pub(super) leases: RedisLeases,
+    pub(super) wakeups: Wakeups,
+    pub(super) news: News,
+}
 
 /// Shared by everything that talks to Redis.
 #[derive(Clone)]
@@ -71,13 +80,29 @@ impl Link {
         })
     }
 
+    /// News that reach the other origins.
+    pub(super) fn news(&self) -> News {
+        let link = self.clone();
+        News::with_publish(move |text| {
+            let link = link.clone();
+            tokio::spawn(async move {
+                let mut command = redis::cmd("PUBLISH");
+                command.arg(NEWS_CHANNEL).arg(format!("{} {text}", link.sender));
+                // Newer news follow.
+                if let Err(error) = link.query::<()>(&command).await {
+                    tracing::debug!(error = &error as &dyn std::error::Error, "news.not_sent");
+                }
+            });
+        })
+    }
+
     /// Passes on what other origins say, until `shutdown`.
-    pub(super) async fn listen(self, leases: RedisLeases, wakeups: Wakeups, shutdown: CancellationToken) {
+    pub(super) async fn listen(self, to: Heard, shutdown: CancellationToken) {
         let mut was_up = true;
         loop {
             let heard = tokio::select! {
                 () = shutdown.cancelled() => return,
-                heard = self.listen_once(&leases, &wakeups, &mut was_up) => heard,
+                heard = self.listen_once(&to, &mut was_up) => heard,
             };
             if was_up {
                 let error =
@@ -92,19 +117,14 @@ impl Link {
         }
     }
 
-    async fn listen_once(
-        &self,
-        leases: &RedisLeases,
-        wakeups: &Wakeups,
-        was_up: &mut bool,
-    ) -> Result<(), CoordError> {
+    async fn listen_once(&self, to: &Heard, was_up: &mut bool) -> Result<(), CoordError> {
         let mut pubsub: PubSub = bounded(self.client.get_async_pubsub()).await?;
-        bounded(pubsub.subscribe(&[YIELD_CHANNEL, WAKE_CHANNEL][..])).await?;
+        bounded(pubsub.subscribe(&[YIELD_CHANNEL, WAKE_CHANNEL, NEWS_CHANNEL][..])).await?;
         if !std::mem::replace(was_up, true) {
             tracing::info!("redis.back");
         }
         // Something may have been said while nobody listened.
-        Topic::ALL.into_iter().for_each(|topic| wakeups.wake_local(topic));
+        Topic::ALL.into_iter().for_each(|topic| to.wakeups.wake_local(topic));
         let (mut sink, mut stream) = pubsub.split();
         loop {
             let message = match timeout(limits::REDIS_PING, next(&mut stream)).await {
@@ -119,10 +139,11 @@ impl Link {
             let Ok(payload) = message.get_payload::<String>() else { continue };
             let Some((first, second)) = payload.split_once(' ') else { continue };
             match message.get_channel_name() {
-                YIELD_CHANNEL => leases.yield_asked(first, second),
+                YIELD_CHANNEL => to.leases.yield_asked(first, second),
+                NEWS_CHANNEL if first != &*self.sender => to.news.hear(second.into()),
                 WAKE_CHANNEL if first != &*self.sender => {
                     if let Some(topic) = Topic::from_name(second) {
-                        wakeups.wake_local(topic);
+                        to.wakeups.wake_local(topic);
                     }
                 }
                 _ => {}

@@ -10,6 +10,7 @@ use redis::IntoConnectionInfo as _;
 use tidegate_serve::Entropy;
 use tokio_util::sync::CancellationToken;
 
+use self::link::Heard;
 use super::{CoordError, Coordination};
 
 /// Connects to Redis at `url`. It need not be up: what needs it fails until it is, and everything else goes on.
@@ -26,7 +27,14 @@ pub fn connect(
     let link = link::Link::open(info, entropy)?;
     let leases = leases::RedisLeases::new(link.clone());
     let wakeups = link.wakeups();
-    tokio::spawn(link.clone().listen(leases.clone(), wakeups.clone(), shutdown.clone()));
+    let news = link.news();
+    let heard = Heard { leases: leases.clone(), wakeups: wakeups.clone(), news: news.clone() };
+    tokio::spawn(link.clone().listen(heard, shutdown.clone()));
     tokio::spawn(leases.clone().renew(shutdown.clone()));
-    Ok(Coordination { leases: Arc::new(leases), hot: Arc::new(hot::RedisHotOffsets::new(link)), wakeups })
+    Ok(Coordination {
+        leases: Arc::new(leases),
+        hot: Arc::new(hot::RedisHotOffsets::new(link)),
+        wakeups,
+        news,
+    })
 }

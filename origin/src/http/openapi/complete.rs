@@ -28,6 +28,13 @@ const NAMES: &[(&str, &str, &str, &str)] = &[
     ("/api/v1/assets/", "id", "The asset's id.", "0197a3c1-7d2e-7c31-9d1e-0242ac120002"),
     ("/api/v1/assets/", "lang", "A language tag (BCP 47).", "en"),
     ("/api/v1/jobs/", "id", "The job's id.", "0197a3c1-8f00-7001-b1a2-0242ac120002"),
+    ("/api/v1/webhooks/", "id", "The webhook's id.", "0197a3c4-0b1c-7a55-8f1e-0242ac120002"),
+    (
+        "/api/v1/deliveries/",
+        "id",
+        "The delivery's id.",
+        "1000000000000042-0197a3c4-0b1c-7a55-8f1e-0242ac120002",
+    ),
     ("/api/v1/plays/", "id", "The play's id.", "0197a3c2-11aa-7d0e-8c51-0242ac120002"),
     ("/api/v1/purges/", "id", "The purge's number.", "42"),
     ("/api/v1/accounts/", "id", "The account's id.", "0197a3c0-5a10-7b6e-a0f3-0242ac120002"),

@@ -33,6 +33,7 @@ const TAGS: &[(&str, &str)] = &[
     ("plays", "Who watches, and what was watched."),
     ("uploads", "Uploads in progress. Bytes are sent by tus to `/files`, which is no part of this document."),
     ("jobs", "What is being made of videos."),
+    ("events", "What happens, told as it does: a stream of events, webhooks and their deliveries, and mail."),
     ("account", "Signing up, logging in, passwords, sessions, tokens."),
     ("accounts", "Everyone's accounts, and what was done to them; for administrators."),
     ("fleet", "Edges, and what they are to forget."),
