@@ -48,6 +48,7 @@ impl AllInOne {
             admin_listen: arguments.admin_listen,
             anonymous_uploads: arguments.anonymous_uploads,
             durability: arguments.durability,
+            trash: arguments.trash,
             public_url: arguments.public_url.clone(),
             accounts: arguments.accounts.clone(),
             telling: arguments.telling.clone(),

@@ -334,7 +334,10 @@ impl OriginConfig {
 }
 
 /// A span of time: a whole number and `s`, `m`, `h` or `d`; `0` needs no unit.
-fn parse_span(text: &str) -> Result<Duration, String> {
+///
+/// # Errors
+/// What a span of time looks like.
+pub fn parse_span(text: &str) -> Result<Duration, String> {
     let wrong = || "a span of time is a whole number and s, m, h or d, as in 90s or 1h; or 0".to_owned();
     if text == "0" {
         return Ok(Duration::ZERO);
