@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use reqwest::header::{
-    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
+    ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
 };
 use reqwest::{Body, Method, Response, Url};
 use tidegate_serve::ambient::Clock;
@@ -169,6 +169,28 @@ impl Transport {
             .body(Body::wrap(body));
         let response = self.exchange(request, Some((meter, &fault)), self.stall).await?;
         self.standing(response).await
+    }
+
+    /// GET below the server's API: the head of a success, its body still to come.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub(crate) async fn get(&self, path: &str, accept: &'static str) -> Result<Response, Failure> {
+        let url = self.target.api_url(path);
+        let mut request = self.client.get(url.clone()).header(ACCEPT, accept);
+        if let Some(token) = self.token.as_ref().filter(|_| self.target.trusts(&url)) {
+            request = request.header(AUTHORIZATION, token.header());
+        }
+        let response = self.exchange(request, None, self.stall).await?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        Err(self.read(response).await.err().unwrap_or_else(|| Failure::NotTus("no answer".to_owned())))
+    }
+
+    /// The body of a small answer.
+    pub(crate) async fn text(&self, response: Response) -> Vec<u8> {
+        drain(response).await
     }
 
     fn request(&self, method: Method, url: &Url) -> reqwest::RequestBuilder {
