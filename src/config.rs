@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
+use tidegate_origin::config::{AccountOptions, TellingOptions};
 use tidegate_origin::store::Durability;
 use tidegate_serve::telemetry::LogFormat;
 use tidegate_wire::ByteSize;
@@ -52,6 +53,16 @@ pub struct Arguments {
     /// Take uploads without authentication and make them `unlisted`: for benchmarks and trusted networks.
     #[arg(long, env = "TIDEGATE_ANONYMOUS_UPLOADS")]
     pub anonymous_uploads: bool,
+    /// Base URL that people reach this server under, when it is another than `listen`: for links in mail, and behind a
+    /// proxy that ends TLS.
+    #[arg(long, env = "TIDEGATE_PUBLIC_URL", value_name = "URL", value_parser = tidegate_origin::config::parse_public_url)]
+    pub public_url: Option<String>,
+    /// Accounts, and how often they may ask.
+    #[command(flatten)]
+    pub accounts: AccountOptions,
+    /// How others are told what happens.
+    #[command(flatten)]
+    pub telling: TellingOptions,
     /// How log lines look.
     #[arg(long, env = "TIDEGATE_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
     pub log_format: LogFormat,

@@ -48,6 +48,9 @@ impl AllInOne {
             admin_listen: arguments.admin_listen,
             anonymous_uploads: arguments.anonymous_uploads,
             durability: arguments.durability,
+            public_url: arguments.public_url.clone(),
+            accounts: arguments.accounts.clone(),
+            telling: arguments.telling.clone(),
             fleet_key: Some(Secret::new(fleet_key.as_str())),
             ..OriginConfig::embedded(&arguments.data)
         };

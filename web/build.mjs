@@ -2,18 +2,17 @@
 // would. The same sources give the same bytes on every machine; the compressed twins are compared by what is in them,
 // since zlib's output is not the same everywhere.
 
-import { build } from "esbuild";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { gunzipSync, gzipSync } from "node:zlib";
+import { build } from "vite";
 
-const here = import.meta.dirname ?? new URL(".", import.meta.url).pathname;
+const here = fileURLToPath(new URL(".", import.meta.url));
 const dist = join(here, "dist");
 const onlyCheck = process.argv.includes("--check");
 
-/** The pages: each is a script and its style. */
-const PAGES = ["watch"];
 const TYPES = {
   ".js": "text/javascript; charset=utf-8",
   ".css": "text/css; charset=utf-8",
@@ -21,46 +20,23 @@ const TYPES = {
 };
 /** What is smaller is sent as it is. */
 const COMPRESS_FROM_BYTES = 1400;
+/** Script of a page before its player or its uploader is loaded, compressed. */
+const MOST_SCRIPT_BYTES = 150_000;
 
-/** Shaka's style names a font on another site: nothing of ours is loaded from there. */
-const noForeignFonts = {
-  name: "no-foreign-fonts",
-  setup(it) {
-    it.onLoad({ filter: /shaka-player.*\.css$/ }, ({ path }) => {
-      const text = readFileSync(path, "utf8").replace(/@font-face\s*\{[^}]*\}/g, "").replace(/\/\*# source.*/, "");
-      if (/url\((?!"?data:)/.test(text)) throw new Error(`${path} still loads something`);
-      return { contents: text, loader: "css" };
-    });
-  },
-};
+/** Pages, and what of the rest of the build their scripts ask for at once. */
+const PAGES = { app: [], watch: ["shaka-player.ui-es2021"] };
 
-const { outputFiles, metafile } = await build({
-  absWorkingDir: here,
-  entryPoints: PAGES.map((page) => ({ in: `src/${page}/index.ts`, out: page })),
-  outdir: "dist",
-  entryNames: "[name]-[hash]",
-  chunkNames: "[name]-[hash]",
-  bundle: true,
-  splitting: true,
-  format: "esm",
-  target: "es2022",
-  minify: true,
-  legalComments: "eof",
-  charset: "utf8",
-  metafile: true,
-  write: false,
-  plugins: [noForeignFonts],
-  logLevel: "warning",
-});
-
-const wanted = new Map(outputFiles.map((file) => [basename(file.path), Buffer.from(file.contents)]));
+const { output } = await build({ root: here, configFile: join(here, "vite.config.ts"), mode: "production", logLevel: "warn" });
+const wanted = new Map(output.map((it) => [it.fileName, Buffer.from(it.type === "chunk" ? it.code : it.source)]));
+const chunks = new Map(output.filter((it) => it.type === "chunk").map((it) => [it.fileName, it]));
 const icon = readFileSync(join(here, "src/icon.svg"));
-const iconName = `icon-${createHash("sha256").update(icon).digest("hex").slice(0, 8).toUpperCase()}.svg`;
+const iconName = `icon-${createHash("sha256").update(icon).digest("hex").slice(0, 8)}.svg`;
 wanted.set(iconName, icon);
 
 const compressed = [...wanted.keys()].filter((name) => wanted.get(name).length >= COMPRESS_FROM_BYTES).sort();
 const names = [...wanted.keys()].sort();
-wanted.set("table.rs", Buffer.from(table(names)));
+const pages = Object.keys(PAGES).map(page);
+wanted.set("table.rs", Buffer.from(table()));
 
 const stale = existsSync(dist) ? readdirSync(dist).filter((name) => !wanted.has(name) && !isTwin(name)) : [];
 const changed = [...wanted.keys()].filter((name) => !same(name)).sort();
@@ -76,12 +52,9 @@ if (onlyCheck) {
   mkdirSync(dist, { recursive: true });
   for (const name of stale) rmSync(join(dist, name));
   for (const name of changed) writeFileSync(join(dist, name), wanted.get(name));
-  for (const name of twins) writeFileSync(join(dist, `${name}.gz`), gzipSync(wanted.get(name), { level: 9 }));
+  for (const name of twins) writeFileSync(join(dist, `${name}.gz`), zipped(name));
 }
-for (const name of names) {
-  const zipped = compressed.includes(name) ? `, ${gzipSync(wanted.get(name), { level: 9 }).length} compressed` : "";
-  console.log(`${name}: ${wanted.get(name).length} bytes${zipped}`);
-}
+report();
 
 function read(name) {
   const path = join(dist, name);
@@ -105,24 +78,57 @@ function sameTwin(name) {
   }
 }
 
-/** What the origin embeds: every file, and for each page what its document names. */
-function table(names) {
+function zipped(name) {
+  return gzipSync(wanted.get(name), { level: 9 });
+}
+
+/** What a page's document names: its script, its styles, and what the script will ask for at once. */
+function page(name) {
+  const entry = [...chunks.values()].find((chunk) => chunk.isEntry && chunk.name === name);
+  const next = closure([entry.fileName]).filter((file) => file !== entry.fileName);
+  for (const wish of PAGES[name]) {
+    const more = [...chunks.values()].filter((chunk) => chunk.name === wish).map(({ fileName }) => fileName);
+    if (more.length === 0) throw new Error(`no chunk is called ${wish}`);
+    next.push(...closure(more).filter((file) => file !== entry.fileName && !next.includes(file)));
+  }
+  // What is imported comes before what imports it, and may be overruled by it.
+  const styles = [...next, entry.fileName].flatMap((file) => [...(chunks.get(file)?.viteMetadata?.importedCss ?? [])]);
+  return { name, script: entry.fileName, styles: [...new Set(styles)], next: next.sort() };
+}
+
+/** Files, and all that they import before they run. */
+function closure(files) {
+  const all = new Set(files);
+  for (const file of all) for (const more of chunks.get(file)?.imports ?? []) all.add(more);
+  return [...all];
+}
+
+/** What the origin embeds: every file, and the pages. */
+function table() {
   const rows = names.map((name) => {
     const type = TYPES[name.slice(name.lastIndexOf("."))];
+    if (type === undefined) throw new Error(`of which type is ${name}?`);
     const twin = compressed.includes(name) ? `Some(include_bytes!("${name}.gz"))` : "None";
     return `        File { name: "${name}", content_type: "${type}", bytes: include_bytes!("${name}"), gzip: ${twin} },\n`;
   });
-  const pages = PAGES.map((page) => {
-    const outputs = Object.entries(metafile.outputs);
-    const [script, made] = outputs.find(([, output]) => output.entryPoint === `src/${page}/index.ts`);
-    // What the script will ask for at once: known early, it comes at the same time.
-    const next = made.imports.map(({ path }) => `"${basename(path)}"`).sort();
-    const styles = outputs.map(([path]) => path).filter((path) => path.endsWith(".css"));
-    const style = made.cssBundle ?? styles[0];
-    return `        ("${page}", Page { script: "${basename(script)}", style: "${basename(style)}", next: &[${next.join(", ")}] }),\n`;
-  });
-  return (
-    `// Made by web/build.mjs from web/src.\n` +
-    `Web {\n    icon: "${iconName}",\n    files: &[\n${rows.join("")}    ],\n    pages: &[\n${pages.join("")}    ],\n}\n`
-  );
+  const list = (names) => `&[${names.map((name) => `"${name}"`).join(", ")}]`;
+  const lines = pages.map(({ name, script, styles, next }) => `        ("${name}", Page { script: "${script}", styles: ${list(styles)}, next: ${list(next)} }),\n`);
+  return `// Made by web/build.mjs from web/src.\nWeb {\n    icon: "${iconName}",\n    files: &[\n${rows.join("")}    ],\n    pages: &[\n${lines.join("")}    ],\n}\n`;
+}
+
+/** Says what each page costs, and refuses what costs too much. */
+function report() {
+  const size = (files) => files.filter((file) => file.endsWith(".js")).reduce((sum, file) => sum + zipped(file).length, 0);
+  const { script, next } = pages.find(({ name }) => name === "app");
+  const shell = [script, ...next];
+  const bytes = { "every page": size(shell) };
+  for (const file of chunks.get(script).dynamicImports) {
+    const { name } = chunks.get(file);
+    bytes[`${name} (${file})`] = size(closure([file]).filter((it) => !shell.includes(it)));
+  }
+  for (const [what, cost] of Object.entries(bytes)) console.log(`${what}: ${cost} bytes of script, compressed`);
+  if (bytes["every page"] > MOST_SCRIPT_BYTES) {
+    console.error(`more than ${MOST_SCRIPT_BYTES} bytes before anything is done`);
+    process.exit(1);
+  }
 }

@@ -21,12 +21,14 @@ UPDATE assets SET state = COALESCE(
        AND r.revision = (SELECT MAX(n.revision) FROM revisions n WHERE n.asset_id = assets.id)),
     'uploaded');
 
--- One for each order of lists, of an owner's and of all.
-CREATE INDEX assets_of_owner_by_age ON assets (owner, created_at, id) WHERE trashed_at IS NULL;
+-- One for each order of lists, of an owner's and of all. Those by age also hold what lists are searched and filtered by,
+-- so that this reads one index from end to end and not every row; what they hold is short enough for an index.
+CREATE INDEX assets_of_owner_by_age ON assets
+    (owner, trashed_at, created_at, id, state, visibility, search_text);
 CREATE INDEX assets_of_owner_by_title ON assets (owner, title_key, id) WHERE trashed_at IS NULL;
 CREATE INDEX assets_of_owner_by_size ON assets (owner, size_bytes, id) WHERE trashed_at IS NULL;
 CREATE INDEX assets_of_owner_by_duration ON assets (owner, duration_ms, id) WHERE trashed_at IS NULL;
-CREATE INDEX assets_by_age ON assets (created_at, id) WHERE trashed_at IS NULL;
+CREATE INDEX assets_by_age ON assets (trashed_at, created_at, id, state, visibility, search_text);
 CREATE INDEX assets_by_title ON assets (title_key, id) WHERE trashed_at IS NULL;
 CREATE INDEX assets_by_size ON assets (size_bytes, id) WHERE trashed_at IS NULL;
 CREATE INDEX assets_by_duration ON assets (duration_ms, id) WHERE trashed_at IS NULL;

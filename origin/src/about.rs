@@ -90,12 +90,13 @@ impl About {
         Ok(())
     }
 
-    /// What a search for a piece of text looks at: name, title, description and tags.
+    /// What a search for a piece of text looks at: name, title, tags and description, as far as an index takes them.
     pub fn search_text(&self, name: &str) -> String {
-        let parts = [name, self.title.as_deref().unwrap_or_default(), &self.description];
-        let tags = self.tags.iter().map(String::as_str);
-        let lines: Vec<String> = parts.into_iter().chain(tags).map(fold).collect();
-        lines.join("\n")
+        let parts = [name, self.title.as_deref().unwrap_or_default()];
+        let lines =
+            parts.into_iter().chain(self.tags.iter().map(String::as_str)).chain([self.description.as_str()]);
+        let lines: Vec<String> = lines.filter(|line| !line.is_empty()).map(fold).collect();
+        lines.join("\n").chars().take(limits::SEARCHED_CHARS).collect()
     }
 
     /// What filters by tag and by metadata look at.

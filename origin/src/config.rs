@@ -352,7 +352,10 @@ const PRESETS: [&str; 9] =
     ["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"];
 
 /// A base URL: scheme and authority, perhaps a path; without the slash at its end.
-fn parse_public_url(text: &str) -> Result<String, String> {
+///
+/// # Errors
+/// Why it is none, in words for a person.
+pub fn parse_public_url(text: &str) -> Result<String, String> {
     let uri: http::Uri = text.parse().map_err(|_| "not a URL".to_owned())?;
     let scheme_is_http = matches!(uri.scheme_str(), Some("http" | "https"));
     if !scheme_is_http || uri.authority().is_none() || uri.query().is_some() {

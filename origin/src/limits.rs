@@ -158,6 +158,9 @@ pub const ASSET_METADATA_BYTES: usize = 8 * 1024;
 pub const ASSET_METADATA_TERM_CHARS: usize = 200;
 /// Characters that lists by title go by.
 pub const SORT_KEY_CHARS: usize = 100;
+/// Characters of what is said of an asset that searches look at: four bytes each at most, and PostgreSQL's indexes take
+/// 2,700.
+pub const SEARCHED_CHARS: usize = 500;
 /// Characters of a text that is searched for.
 pub const SEARCH_CHARS: usize = 200;
 /// Tags and members of metadata that one list is filtered by.
@@ -177,6 +180,8 @@ pub const PLAY_EVERY: Duration = Duration::from_secs(10);
 pub const VIEWER_AROUND: Duration = Duration::from_secs(25);
 /// A play that was not heard of for so long has ended: going on is another.
 pub const PLAY_KEPT: Duration = Duration::from_secs(6 * 3600);
+/// The minute that plays of an address are counted for.
+pub const PLAYS_WINDOW: Duration = Duration::from_secs(60);
 /// Plays that one address may begin in a minute, unless configured otherwise.
 pub const PLAYS_PER_MINUTE: u32 = 60;
 /// Addresses whose plays are counted at once.
@@ -439,6 +444,11 @@ pub const LANGUAGE_BYTES: usize = 35;
 pub const CAPTIONS_LABEL_CHARS: usize = 100;
 /// How old a growing playlist may be, in seconds, while a newer one is fetched: as good as one segment.
 pub const GROWING_STALE_S: u32 = 4;
+
+// Dashboard
+
+/// Edges that the dashboard's pages may turn to.
+pub const SHELL_EDGES: usize = 64;
 
 // What others are told: the event log and its streams
 

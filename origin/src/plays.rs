@@ -33,10 +33,8 @@ pub struct Plays {
 impl Plays {
     /// Nothing heard yet; an address may begin so many plays in a minute.
     pub fn new(per_minute: u32) -> Self {
-        let begun = Cache::builder()
-            .max_capacity(limits::PLAY_ADDRESSES)
-            .time_to_live(Duration::from_secs(60))
-            .build();
+        let begun =
+            Cache::builder().max_capacity(limits::PLAY_ADDRESSES).time_to_live(limits::PLAYS_WINDOW).build();
         Self { waiting: Mutex::default(), begun, per_minute, kept: AtomicU64::new(0) }
     }
 

@@ -148,6 +148,28 @@ async fn a_search_finds_pieces_of_text_as_they_stand(database: Database) {
     assert_eq!(both.total(&catalog).await.unwrap(), 0);
 }
 
+async fn the_longest_that_may_be_said_fits_into_every_index(database: Database) {
+    let catalog = database.connect().await;
+    let ada = add_account(&catalog, "ada").await;
+    // Letters that neither shrink nor repeat: PostgreSQL compresses what it puts into an index.
+    let long =
+        |many: u32| (0..many).filter_map(|n| char::from_u32(0x2_0000 + n * 37 % 40_000)).collect::<String>();
+    let about = About {
+        title: Some(long(200)),
+        description: long(5000),
+        tags: (0..30).map(|n| format!("{n}{}", long(48))).collect(),
+        metadata: (0..50).map(|n| (format!("{n:064}"), json!(long(20)))).collect(),
+    };
+    assert_eq!(about.check(), Ok(()));
+    let new = NewAsset { name: long(255), about: about.clone(), ..new_asset(asset_id(1), Some(ada.clone())) };
+    let id = add(&catalog, new).await;
+    for (sort, _) in Order::NAMES {
+        let search = Wanted { text: Some(long(100)), ..wanted(Some(&ada), sort) };
+        assert_eq!(all(&catalog, &search, 1).await, [id], "{sort}");
+    }
+    assert_eq!(assets::get(&catalog, id).await.unwrap().unwrap().about, about);
+}
+
 async fn what_an_older_version_has_put_there_is_found_once_it_was_looked_at(database: Database) {
     let catalog = database.connect().await;
     let id = add(&catalog, NewAsset { visibility: Visibility::Public, ..new_asset(asset_id(1), None) }).await;
@@ -191,6 +213,7 @@ async fn what_is_in_the_trash_is_nowhere_else(database: Database) {
 }
 
 on_both_engines! {
+    the_longest_that_may_be_said_fits_into_every_index,
     every_order_has_each_asset_once_whatever_the_pages,
     a_search_finds_pieces_of_text_as_they_stand,
     what_an_older_version_has_put_there_is_found_once_it_was_looked_at,

@@ -12,7 +12,7 @@ use tidegate_testkit::Postgres;
 #[tokio::test]
 async fn what_is_not_there_is_a_problem() {
     let origin = Origin::start().await;
-    for path in ["/", "/nope", "/api", "/api/v1", "/api/v2/assets", "/watch", "/watch/", "/internal", "//"] {
+    for path in ["/nope", "/api", "/api/v1", "/api/v2/assets", "/watch", "/watch/", "/internal", "//"] {
         origin.get(&As::Nobody, path).await.expect_problem(404, "not_found");
     }
     for (method, path, allow) in [

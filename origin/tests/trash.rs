@@ -103,6 +103,9 @@ async fn what_is_in_the_trash_is_nowhere_and_comes_back_whole(database: Database
     assert_eq!((&storage["assets"], &storage["assets_bytes"]), (&json!(0), &json!(0)));
     assert_eq!(storage["trash_bytes"], before["size_bytes"]);
 
+    let account = origin.get(&ada, "/api/v1/account").await.expect(200).json();
+    assert_eq!(account["used_bytes"], before["size_bytes"], "bytes that are still held count");
+
     restore(&origin, &bob, id).await.expect_problem(404, "asset_not_found");
     restore(&origin, &As::Nobody, id).await.expect_problem(401, "authentication_required");
     let mut back = restore(&origin, &ada, id).await.expect(200).json();

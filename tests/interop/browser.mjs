@@ -2,7 +2,7 @@
 
 import { chromium } from "playwright-core";
 
-export const WAIT_MS = 60_000;
+export const WAIT_MS = Number(process.env.WAIT_MS ?? 60_000);
 
 export function launch(executablePath) {
   return chromium.launch({

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -124,6 +125,7 @@ struct State {
     news: Notify,
     keys: Mutex<Vec<PublicKey>>,
     beats: Mutex<Vec<Heartbeat>>,
+    answers_are_lost: AtomicBool,
 }
 
 #[derive(Default)]
@@ -244,6 +246,11 @@ impl Origin {
         self.state.beats.lock().unwrap().clone()
     }
 
+    /// Whether edges are not told that their reports were counted.
+    pub(crate) fn lose_answers(&self, lost: bool) {
+        self.state.answers_are_lost.store(lost, Ordering::Relaxed);
+    }
+
     /// A path that opens `asset` until `expires_at`.
     pub(crate) fn granted(&self, asset: AssetId, expires_at: u32) -> String {
         let grant = self.signer.sign(&asset.media_prefix(), expires_at);
@@ -283,8 +290,11 @@ async fn internal(state: &State, request: Request<Incoming>) -> Response<OriginB
         "/internal/purges" => json(&purges(state, &query).await),
         "/internal/heartbeat" => {
             let body = request.into_body().collect().await.unwrap().to_bytes();
-            state.beats.lock().unwrap().push(serde_json::from_slice(&body).unwrap());
-            json(&HeartbeatAck { purge_head: state.log.lock().unwrap().head, counted: None })
+            let beat: Heartbeat = serde_json::from_slice(&body).unwrap();
+            let counts = !state.answers_are_lost.load(Ordering::Relaxed);
+            let counted = beat.report.as_ref().filter(|_| counts).map(|report| report.seq);
+            state.beats.lock().unwrap().push(beat);
+            json(&HeartbeatAck { purge_head: state.log.lock().unwrap().head, counted })
         }
         _ => status(StatusCode::NOT_FOUND, "no-store"),
     }

@@ -1,8 +1,8 @@
 //! Lists of assets: what is looked for, in which order, and from where on.
 //!
 //! A page is found by its place in an index (`(key, id)` after the last entry of the page before), so that the
-//! hundredth is as quick as the first. A search for a piece of text and filters by tag or metadata read every asset
-//! they have to choose from.
+//! hundredth is as quick as the first. A search for a piece of text and filters read one index of all they have to
+//! choose from; those by tag or metadata read the rows as well.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -148,7 +148,15 @@ impl Wanted {
         limit: u32,
     ) -> Result<Vec<Asset>, CatalogError> {
         let mut statement = Statement::default();
-        let mut conditions = self.conditions(&mut statement);
+        let (mut conditions, mut filters, terms) = self.conditions(&mut statement);
+        if self.order.by == By::Created || filters.is_empty() {
+            conditions.append(&mut filters);
+        } else {
+            // In the order's own index every row would have to be looked up to be filtered.
+            let among = [conditions.as_slice(), &[BY_AGE.to_owned()], &filters].concat().join(" AND ");
+            conditions.push(format!("id IN (SELECT id FROM assets WHERE {among})"));
+        }
+        conditions.extend(terms);
         let (column, descending) = (self.order.column(), self.order.descending);
         if let Some(Place { key, id, .. }) = after {
             let is_behind = if descending { '<' } else { '>' };
@@ -175,32 +183,40 @@ impl Wanted {
     /// When the catalogue fails.
     pub async fn total(&self, catalog: &Catalog) -> Result<u64, CatalogError> {
         let mut statement = Statement::default();
-        let conditions = self.conditions(&mut statement).join(" AND ");
-        let text = format!("SELECT COUNT(*) AS many FROM assets WHERE {conditions}");
+        let (mut conditions, filters, terms) = self.conditions(&mut statement);
+        if !filters.is_empty() {
+            conditions.push(BY_AGE.to_owned());
+        }
+        let all = [conditions, filters, terms].concat().join(" AND ");
+        let text = format!("SELECT COUNT(*) AS many FROM assets WHERE {all}");
         let rows = statement.run(catalog, text).await?;
         rows.first().map_or(Ok(0), |row| get_u64(row, "many"))
     }
 
-    fn conditions(&self, statement: &mut Statement) -> Vec<String> {
-        let mut all = vec![format!("trashed_at IS {}NULL", if self.trashed { "NOT " } else { "" })];
+    /// Conditions on where to look, on what the index by age holds, and on terms.
+    fn conditions(&self, statement: &mut Statement) -> (Vec<String>, Vec<String>, Vec<String>) {
+        let mut places = vec![format!("trashed_at IS {}NULL", if self.trashed { "NOT " } else { "" })];
         if let Some(owner) = &self.owner {
-            all.push(format!("owner = {}", statement.text(owner.as_str().to_owned())));
+            places.push(format!("owner = {}", statement.text(owner.as_str().to_owned())));
         }
+        let mut filters = Vec::new();
         if let Some(text) = &self.text {
-            all.push(format!("search_text LIKE {} ESCAPE '!'", statement.text(holding(&about::fold(text)))));
-        }
-        for term in &self.terms {
-            all.push(format!("terms LIKE {} ESCAPE '!'", statement.text(holding(term))));
+            let pattern = statement.text(holding(&about::fold(text)));
+            filters.push(format!("search_text LIKE {pattern} ESCAPE '!'"));
         }
         if let Some(state) = &self.state {
-            all.push(format!("state = {}", statement.text(state.clone())));
+            filters.push(format!("state = {}", statement.text(state.clone())));
         }
         if let Some(visibility) = self.visibility {
-            all.push(format!("visibility = {}", statement.text(visibility.as_str().to_owned())));
+            filters.push(format!("visibility = {}", statement.text(visibility.as_str().to_owned())));
         }
-        all
+        let like = |term: &String| format!("terms LIKE {} ESCAPE '!'", statement.text(holding(term)));
+        (places, filters, self.terms.iter().map(like).collect())
     }
 }
+
+/// True of every asset; what makes SQLite look at the index by age, which holds what is filtered by.
+const BY_AGE: &str = "created_at >= 0";
 
 /// A pattern for whatever has `text` in it, as it stands.
 fn holding(text: &str) -> String {

@@ -8,9 +8,9 @@ use super::{AccountId, Catalog, CatalogError, Tx, get_u64};
 /// What an account has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Bytes that count against its quota.
+    /// Bytes that count against its quota, those in the trash among them: they are still held.
     pub used_bytes: u64,
-    /// Assets.
+    /// Assets outside the trash.
     pub assets: u64,
 }
 
@@ -25,7 +25,7 @@ macro_rules! sums {
             " AND (state = 'open' OR (state = 'complete' AND kind = 'partial' AND joined = 0))) AS BIGINT) ",
             "AS used_bytes, (SELECT COUNT(*) FROM assets WHERE owner = ",
             $account,
-            ") AS assets"
+            " AND trashed_at IS NULL) AS assets"
         )
     };
 }

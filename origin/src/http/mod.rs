@@ -31,6 +31,7 @@ pub mod purges;
 mod rate;
 mod server;
 pub mod sessions;
+mod shell;
 pub mod statistics;
 pub mod storage;
 pub mod tokens;
@@ -65,6 +66,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(internal::router())
         .merge(internal_jobs::router())
         .merge(watch::router())
+        .merge(shell::router())
         .merge(web::router())
         .merge(uploads::router())
         .merge(media::router())

@@ -67,7 +67,8 @@ async fn begin(
 ) -> Result<Response, ApiError> {
     check_may_watch(&app, caller.as_ref(), &begin).await?;
     if !app.plays.may_begin(client_address(&app, &parts)) {
-        return Err(Problem::from(Code::RateLimited).retry_after(60).into());
+        let window_s = u32::try_from(limits::PLAYS_WINDOW.as_secs()).unwrap_or(u32::MAX);
+        return Err(Problem::from(Code::RateLimited).retry_after(window_s).into());
     }
     if !app.plays.has_room() {
         return Err(Problem::from(Code::Overloaded).retry_after(limits::OVERLOADED_RETRY_S).into());

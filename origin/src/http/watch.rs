@@ -1,5 +1,6 @@
 //! `/watch/{asset}`: a page that plays it, through an edge where there is one; beside it `state.json`, which the page
-//! asks again while there is more to come.
+//! asks again while there is more to come. `/embed/{asset}` is the same for the pages of other sites: the video alone,
+//! and nobody's session counts there.
 
 mod page;
 mod state;
@@ -13,6 +14,7 @@ use axum::routing::get;
 use sha2::{Digest as _, Sha256};
 use tidegate_wire::{AssetId, Code, grant};
 
+use self::page::Use;
 use super::auth::{Caller, MaybeAuthenticated};
 use super::edges::is_alive;
 use super::error::ApiError;
@@ -30,6 +32,10 @@ pub(super) fn router() -> Router<Arc<App>> {
         .route("/watch/{id}/state.json", get(watch_state))
         .route("/g/{grant}/watch/{id}", get(granted_watch))
         .route("/g/{grant}/watch/{id}/state.json", get(granted_watch_state))
+        .route("/embed/{id}", get(embed))
+        .route("/embed/{id}/state.json", get(embed_state))
+        .route("/g/{grant}/embed/{id}", get(granted_embed))
+        .route("/g/{grant}/embed/{id}/state.json", get(granted_watch_state))
 }
 
 /// A viewer who may watch an asset.
@@ -51,7 +57,7 @@ async fn watch(
     AssetPath(id): AssetPath,
 ) -> Result<Response, ApiError> {
     let view = View::of(&app, caller, id).await?;
-    page::render(&view, &state::State::of(&app, &view).await?)
+    page::render(&view, &state::State::of(&app, &view).await?, Use::Watch)
 }
 
 async fn watch_state(
@@ -67,16 +73,36 @@ async fn granted_watch(
     State(app): State<Arc<App>>,
     Path((grant, id)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
-    let view = View::granted(&app, grant, &id).await?;
-    page::render(&view, &state::State::of(&app, &view).await?)
+    let view = View::granted(&app, grant, &id, Use::Watch).await?;
+    page::render(&view, &state::State::of(&app, &view).await?, Use::Watch)
 }
 
 async fn granted_watch_state(
     State(app): State<Arc<App>>,
     Path((grant, id)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
-    let view = View::granted(&app, grant, &id).await?;
+    let view = View::granted(&app, grant, &id, Use::Watch).await?;
     Ok(no_store(axum::Json(state::State::of(&app, &view).await?)))
+}
+
+/// A page of another site shows what anyone may watch, or what its address gives permission for. The viewer's session
+/// stays out of it: what someone may see must not depend on whose page they happen to be on.
+async fn embed(State(app): State<Arc<App>>, AssetPath(id): AssetPath) -> Result<Response, ApiError> {
+    let view = View { path: format!("/embed/{id}"), ..View::of(&app, None, id).await? };
+    page::render(&view, &state::State::of(&app, &view).await?, Use::Embed)
+}
+
+async fn embed_state(State(app): State<Arc<App>>, AssetPath(id): AssetPath) -> Result<Response, ApiError> {
+    let view = View::of(&app, None, id).await?;
+    Ok(no_store(axum::Json(state::State::of(&app, &view).await?)))
+}
+
+async fn granted_embed(
+    State(app): State<Arc<App>>,
+    Path((grant, id)): Path<(String, String)>,
+) -> Result<Response, ApiError> {
+    let view = View::granted(&app, grant, &id, Use::Embed).await?;
+    page::render(&view, &state::State::of(&app, &view).await?, Use::Embed)
 }
 
 impl View {
@@ -97,13 +123,20 @@ impl View {
     }
 
     /// Whoever has a grant for the asset's bytes may watch them on a page: a link to share.
-    async fn granted(app: &App, grant: String, id: &str) -> Result<Self, ApiError> {
+    async fn granted(app: &App, grant: String, id: &str, made_for: Use) -> Result<Self, ApiError> {
         let id: AssetId = id.parse().map_err(|_| Code::AssetNotFound)?;
         app.grants.verify(&grant, &id.source_path()).await?;
         let asset = assets::get(&app.catalog, id).await?.ok_or(Code::AssetNotFound)?;
-        let path = grant::granted_path(&grant, &format!("/watch/{id}"));
+        let page = if made_for == Use::Embed { "embed" } else { "watch" };
+        let path = grant::granted_path(&grant, &format!("/{page}/{id}"));
         let revision = revisions::newest(&app.catalog, id).await?;
         Ok(Self { path, asset, revision, grant: Some(grant), edges: pick_edges(app, id).await? })
+    }
+
+    /// What people call it.
+    fn title(&self) -> &str {
+        let title = self.asset.about.title.as_deref().filter(|title| !title.is_empty());
+        title.unwrap_or(&self.asset.name)
     }
 
     /// The file itself is for everyone only where what was made of it is not encrypted.

@@ -41,23 +41,61 @@ struct File {
 /// What a page's document names.
 pub(super) struct Page {
     /// Its script.
-    pub(super) script: &'static str,
-    /// Its style.
-    pub(super) style: &'static str,
+    script: &'static str,
+    /// Its styles, in their order.
+    styles: &'static [&'static str],
     /// Scripts that its script asks for at once.
-    pub(super) next: &'static [&'static str],
+    next: &'static [&'static str],
+}
+
+impl Page {
+    /// The head of its document, closed.
+    pub(super) fn head(&self, title: &str) -> String {
+        let styles =
+            self.styles.iter().map(|name| format!("<link rel=\"stylesheet\" href=\"/web/{name}\">\n"));
+        let next =
+            self.next.iter().map(|name| format!("<link rel=\"modulepreload\" href=\"/web/{name}\">\n"));
+        let links: String = styles.chain(next).collect();
+        let (title, icon, script) = (escape(title), WEB.icon, self.script);
+        format!(
+            "<head>\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+             <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n\
+             <link rel=\"icon\" href=\"/web/{icon}\">\n{links}\
+             <script type=\"module\" src=\"/web/{script}\"></script>\n</head>\n"
+        )
+    }
 }
 
 static WEB: Web = include!("../../../web/dist/table.rs");
 
 /// A page of the build.
-pub(super) fn page(name: &str) -> Option<&'static Page> {
-    WEB.pages.iter().find(|(page, _)| *page == name).map(|(_, page)| page)
+///
+/// # Errors
+/// When the build lacks it: a mistake of whoever built it.
+pub(super) fn page(name: &'static str) -> Result<&'static Page, ApiError> {
+    let page = WEB.pages.iter().find(|(page, _)| *page == name).map(|(_, page)| page);
+    page.ok_or_else(|| ApiError::internal(NoPage(name)))
 }
 
-/// The icon of every page.
-pub(super) fn icon() -> &'static str {
-    WEB.icon
+#[derive(Debug, thiserror::Error)]
+#[error("web/dist has no page {0}")]
+struct NoPage(&'static str);
+
+/// Text that stays text between tags and in quoted attributes.
+pub(super) fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
 }
 
 async fn file(Segment(name): Segment, method: Method, asked: HeaderMap) -> Result<Response, ApiError> {
@@ -125,10 +163,19 @@ mod tests {
 
     #[test]
     fn what_a_page_names_is_there() {
-        let page = page("watch").unwrap();
-        let names = [icon(), page.script, page.style];
-        for name in names.iter().chain(page.next) {
-            assert!(WEB.files.iter().any(|file| file.name == *name), "{name}");
+        for name in ["app", "watch"] {
+            let page = page(name).unwrap();
+            let names =
+                [WEB.icon, page.script].into_iter().chain(page.styles.iter().chain(page.next).copied());
+            for name in names {
+                assert!(WEB.files.iter().any(|file| file.name == name), "{name}");
+            }
         }
+    }
+
+    #[test]
+    fn a_name_cannot_leave_its_place() {
+        let name = "\"><script>alert('&')</script>";
+        assert_eq!(escape(name), "&quot;&gt;&lt;script&gt;alert(&#39;&amp;&#39;)&lt;/script&gt;");
     }
 }

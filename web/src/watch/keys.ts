@@ -11,7 +11,8 @@ export interface Keyed {
 const JUMP_S = 10;
 const VOLUME_STEP = 0.05;
 
-export function listen({ video, range, toggleCaptions }: Keyed): void {
+/** Listens to keys until the signal. */
+export function listen({ video, range, toggleCaptions }: Keyed, signal: AbortSignal): void {
   const jump = (by: number) => {
     const { start, end } = range();
     video.currentTime = Math.min(Math.max(video.currentTime + by, start), end);
@@ -29,8 +30,13 @@ export function listen({ video, range, toggleCaptions }: Keyed): void {
     ArrowUp: () => louder(VOLUME_STEP),
     ArrowDown: () => louder(-VOLUME_STEP),
   };
-  document.addEventListener("keydown", (event) => {
+  const press = (event: KeyboardEvent) => {
     if (event.ctrlKey || event.metaKey || event.altKey || isForWriting(event.target)) return;
+    if (isForOthers(event.target)) {
+      // Nor is it the player's own controls', which listen on the window.
+      event.stopPropagation();
+      return;
+    }
     // Arrows move through menus and scroll the page: they are the volume's on the player alone, outside of menus.
     const onPlayer = event.target instanceof Element && event.target.closest(".stage") !== null;
     const inMenu = event.target instanceof Element && event.target.closest('[role="menu"], input, .shaka-settings-menu, .shaka-overflow-menu') !== null;
@@ -38,7 +44,13 @@ export function listen({ video, range, toggleCaptions }: Keyed): void {
     if (deed === undefined) return;
     event.preventDefault();
     deed();
-  });
+  };
+  document.addEventListener("keydown", press, { signal });
+}
+
+/** Keys on a button or a link beside the player press that. */
+function isForOthers(target: EventTarget | null): boolean {
+  return target instanceof Element && target.closest(".stage") === null && target.closest("dialog, [role=menu], button, a, summary") !== null;
 }
 
 function isForWriting(target: EventTarget | null): boolean {

@@ -52,6 +52,8 @@ export class Stage {
   #isNear = false;
   #heights: number[] = [];
   #lastCaptions: number | undefined;
+  #controls: shakas.ui.Overlay | undefined;
+  readonly #end = new AbortController();
 
   private constructor(
     readonly shaka: Shaka,
@@ -128,6 +130,7 @@ export class Stage {
 
     time.register(shaka, () => this.#state.duration_s);
     const ui = new shaka.ui.Overlay(this.#player, container, this.video);
+    this.#controls = ui;
     ui.configure({
       controlPanelElements: ["play_pause", "mute_volume", time.TIME, "spacer", "overflow_menu", "picture_in_picture", "fullscreen"],
       overflowMenuButtons: ["captions", "quality", "language", "playback_rate"],
@@ -149,11 +152,20 @@ export class Stage {
     for (const coming of ["pointermove", "pointerdown", "focusin"]) {
       container.addEventListener(coming, () => this.#comeNear(), { once: true });
     }
-    keys.listen({
+    const keyed = {
       video: this.video,
       range: () => this.#player.seekRange(),
       toggleCaptions: () => this.#toggleCaptions(),
-    });
+    };
+    keys.listen(keyed, this.#end.signal);
+  }
+
+  /** Stops playing and takes the player off the page. */
+  async close(): Promise<void> {
+    this.#end.abort();
+    this.#recoveries = RECOVERY_MS.length;
+    await this.#controls?.destroy();
+    await this.#player.destroy();
   }
 
   /** What is known of the video has changed. */

@@ -47,24 +47,30 @@ export async function ask(url: string): Promise<State> {
   return (await answer.json()) as State;
 }
 
-/** Asks until nothing more is to come, less and less often while nothing changes, and not while nobody looks. */
-export function follow(url: string, first: State, changed: (state: State) => void): void {
+/**
+ * Asks until nothing more is to come, less and less often while nothing changes, and not while nobody looks; or until
+ * the returned function is called.
+ */
+export function follow(url: string, first: State, changed: (state: State) => void): () => void {
+  let isOver = false;
   let last = JSON.stringify(first);
   let state = first;
   let pause = FIRST_MS;
   const again = () => {
-    if (isFinal(state)) return;
+    if (isOver || isFinal(state)) return;
     const wait = state.state === "failed" ? AFTER_FAILURE_MS : pause;
     pause = Math.min(pause * GROWTH, LONGEST_MS);
     setTimeout(look, wait);
   };
   const look = async () => {
+    if (isOver) return;
     if (document.hidden) {
       document.addEventListener("visibilitychange", () => void look(), { once: true });
       return;
     }
     try {
       state = await ask(url);
+      if (isOver) return;
       const text = JSON.stringify(state);
       if (text !== last) {
         last = text;
@@ -78,6 +84,7 @@ export function follow(url: string, first: State, changed: (state: State) => voi
     again();
   };
   again();
+  return () => (isOver = true);
 }
 
 function isFinal(state: State): boolean {

@@ -1,8 +1,8 @@
 // The time beside the play button. Shaka takes a stream that still grows for a broadcast and counts back from its end;
 // here the length of the whole is known, so it reads as it always does.
 
+import { clock } from "../shared/format";
 import type { Shaka } from "./stage";
-import { clock } from "./words";
 
 export const TIME = "time_of_whole";
 

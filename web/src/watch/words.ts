@@ -84,12 +84,3 @@ export function situation(state: State, showing: "nothing" | "file" | "adaptive"
       return undefined;
   }
 }
-
-/** `1:02:03`. */
-export function clock(seconds: number): string {
-  // The last frame may end a hair before the second does.
-  const whole = Math.max(0, Math.floor(seconds + 0.01));
-  const two = (n: number) => String(n).padStart(2, "0");
-  const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
-  return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
-}

@@ -35,8 +35,8 @@ pub(super) struct Query {
     limit: Option<u32>,
     /// `next_cursor` of the page before, with everything else as it was.
     cursor: Option<String>,
-    /// A piece of the name, the title, the description or a tag, whatever its case. It is taken as it stands: there are
-    /// no wildcards.
+    /// A piece of the name, the title, a tag or the description, whatever its case; their first 500 characters together
+    /// are searched. It is taken as it stands: there are no wildcards.
     #[param(max_length = 200, example = "sea")]
     q: Option<String>,
     /// A tag it must have, whatever the case; may stand several times.

@@ -1,0 +1,102 @@
+// Who sits in front of the page, and what this server allows.
+
+import { Refusal, get, onLoggedOut, post, remove } from "./api/client";
+import type { Account, Server } from "./api/types";
+import { Store, useStore } from "./store";
+
+export type Session =
+  | { is: "asking" }
+  /** Nobody is logged in. */
+  | { is: "out" }
+  /** The server did not say. */
+  | { is: "unknown"; error: unknown }
+  | { is: "in"; account: Account; /** The session has ended; the page stays as it is until they log in again. */ ended: boolean };
+
+export const session = new Store<Session>({ is: "asking" });
+export const server = new Store<Server | undefined>(undefined);
+
+/** Tabs tell each other of coming and going. */
+const tabs = typeof BroadcastChannel === "function" ? new BroadcastChannel("tidegate-session") : undefined;
+
+export function useSession(): Session {
+  return useStore(session);
+}
+
+/** The account, on pages that are shown to nobody else. */
+export function useAccount(): Account {
+  const now = useStore(session);
+  if (now.is !== "in") throw new Error("this page needs an account");
+  return now.account;
+}
+
+/** Asks who is here. */
+export async function begin(): Promise<void> {
+  onLoggedOut(() => {
+    const now = session.value;
+    if (now.is === "in" && !now.ended) session.set({ ...now, ended: true });
+  });
+  tabs?.addEventListener("message", () => void hear());
+  get<Server>("/server").then(
+    (said) => server.set(said),
+    () => {},
+  );
+  await look();
+}
+
+async function look(): Promise<void> {
+  try {
+    session.set({ is: "in", account: await get<Account>("/account", { quietly: true }), ended: false });
+  } catch (error) {
+    session.set(error instanceof Refusal && error.status === 401 ? { is: "out" } : { is: "unknown", error });
+  }
+}
+
+/** Asks again, for instance after an upload has taken some of the quota. */
+export async function refresh(): Promise<void> {
+  if (session.value.is === "in") await look();
+}
+
+/** Another tab has logged in or out. */
+async function hear(): Promise<void> {
+  const before = session.value;
+  await look();
+  const after = session.value;
+  const was = before.is === "in" ? before.account.id : undefined;
+  const is = after.is === "in" ? after.account.id : undefined;
+  // What stands on the page is someone else's.
+  if (was !== undefined && was !== is) location.reload();
+}
+
+export async function logIn(login: string, password: string): Promise<void> {
+  const was = session.value;
+  await post("/sessions", { login, password }, { quietly: true });
+  await look();
+  tabs?.postMessage("in");
+  const now = session.value;
+  if (was.is === "in" && now.is === "in" && was.account.id !== now.account.id) location.reload();
+}
+
+export async function signUp(username: string, email: string, password: string): Promise<void> {
+  await post("/accounts", { username, email, password }, { quietly: true });
+  await logIn(username, password);
+}
+
+export async function logOut(): Promise<void> {
+  await remove("/sessions");
+  tabs?.postMessage("out");
+  // Nothing of theirs is to stay in this page.
+  location.assign("/login");
+}
+
+/** Resolves when somebody is logged in, at once if somebody is. */
+export function loggedIn(): Promise<void> {
+  return new Promise((resolve) => {
+    const isIn = () => session.value.is === "in" && !session.value.ended;
+    if (isIn()) return resolve();
+    const stop = session.follow(() => {
+      if (!isIn()) return;
+      stop();
+      resolve();
+    });
+  });
+}
