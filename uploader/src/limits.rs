@@ -72,6 +72,8 @@ pub const PROCESSING_STEPS: u64 = 1000;
 pub const WAIT_POLL: Duration = Duration::from_secs(2);
 /// `--wait`: a stream that says nothing for so long is dead; servers say something every 15 seconds.
 pub const WAIT_SILENCE: Duration = Duration::from_secs(50);
+/// `--wait`: what is read of what the server says of an asset, in bytes.
+pub const ASSET_MAX: usize = 256 << 10;
 /// `--wait`: what one event may come to, in bytes.
 pub const EVENT_MAX: usize = 256 << 10;
 

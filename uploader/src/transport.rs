@@ -190,7 +190,7 @@ impl Transport {
 
     /// The body of a small answer.
     pub(crate) async fn text(&self, response: Response) -> Vec<u8> {
-        drain(response).await
+        drain_up_to(limits::ASSET_MAX, response).await
     }
 
     fn request(&self, method: Method, url: &Url) -> reqwest::RequestBuilder {
@@ -305,13 +305,17 @@ async fn while_moving<T>(
 }
 
 /// Reads what there is of a body, within limits, so that the connection can be used again.
-async fn drain(mut response: Response) -> Vec<u8> {
+async fn drain(response: Response) -> Vec<u8> {
+    drain_up_to(limits::ANSWER_BODY_MAX, response).await
+}
+
+async fn drain_up_to(most: usize, mut response: Response) -> Vec<u8> {
     let mut body = Vec::new();
     let reading = async {
         while let Ok(Some(piece)) = response.chunk().await {
-            let room = limits::ANSWER_BODY_MAX - body.len();
+            let room = most - body.len();
             body.extend_from_slice(&piece[..piece.len().min(room)]);
-            if body.len() == limits::ANSWER_BODY_MAX {
+            if body.len() == most {
                 break;
             }
         }
