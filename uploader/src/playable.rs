@@ -128,7 +128,7 @@ impl Waiting<'_> {
                         self.stream = Some(stream);
                         return Ok(());
                     }
-                    if let Some(progress) = data["progress"].as_f64() {
+                    if let Some(progress) = data["data"]["progress"].as_f64() {
                         events.event(&Event::Processing { file: self.finished.file.clone(), progress });
                     }
                 }
