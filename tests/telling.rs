@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
 
 use std::collections::HashSet;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use tidegate_testkit::http::Connection;
@@ -177,7 +176,6 @@ fn the_uploader_returns_when_a_video_plays_and_says_so_when_it_cannot() {
     let mut waiting = run(&other);
     waiting.event("finished");
     origin.process.kill9();
-    std::thread::sleep(Duration::from_millis(500));
     origin.process.start_again();
     worker.process.sigcont();
     waiting.event("playable");
