@@ -13,6 +13,7 @@
 // Prints one line of JSON last.
 
 import { statSync } from "node:fs";
+import { createServer } from "node:http";
 import { basename } from "node:path";
 import { WAIT_MS, launch } from "./browser.mjs";
 import { faults, open, overhang } from "./pages.mjs";
@@ -52,6 +53,13 @@ async function drop(page, path) {
 async function menu(page, label, entry) {
   await page.getByRole("button", { name: label }).click();
   await page.getByRole("menuitem", { name: entry, exact: true }).click();
+}
+
+/** A page of another site: another name is another site, also on the same machine. */
+async function serve(html) {
+  const server = createServer((_, answer) => answer.setHeader("Content-Type", "text/html").end(html));
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return { url: `http://localhost:${server.address().port}/`, end: () => server.close() };
 }
 
 /** Has the film take about this long. */
@@ -166,13 +174,13 @@ const DEEDS = {
     await theirs.waitForFunction(() => document.querySelector("video")?.duration > 0);
     await theirs.getByRole("heading", { name: "The harbour" }).waitFor();
     const frame = await open(stranger, undefined, complaints);
-    // A page of another site.
-    await frame.route("http://else.example/", (route) => route.fulfill({ contentType: "text/html", body: `<!doctype html><title>x</title>${snippet}` }));
-    await frame.goto("http://else.example/");
+    const elsewhere = await serve(`<!doctype html><title>Another site</title>${snippet}`);
+    await frame.goto(elsewhere.url);
     const inside = frame.frameLocator("iframe");
     await inside.locator("video").waitFor();
     await until(() => inside.locator("video").evaluate((video) => video.duration > 0), "the frame to play");
     await stranger.close();
+    elsewhere.end();
 
     step("another tab");
     await page.getByLabel("Title").fill("The harbour at dawn");
@@ -260,7 +268,7 @@ const DEEDS = {
   async look() {
     const pages = ["/library", `/library/${wish.asset}`, "/upload", "/settings", "/settings/password", "/settings/sessions", "/settings/tokens", "/settings/webhooks"];
     const admin = ["/admin", "/admin/accounts", "/admin/queue", "/admin/edges", "/admin/uploads", "/admin/deliveries", "/admin/audit"];
-    const outside = ["/", "/login", "/signup", "/forgot", "/reset#token=x", `/watch/${wish.asset}`, `/embed/${wish.asset}`, "/docs"];
+    const outside = ["/", "/login", "/signup", "/forgot", "/reset#x", `/watch/${wish.asset}`, `/embed/${wish.asset}`, "/docs"];
     const overhangs = {};
     const sizes = { phone: { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true }, desk: { viewport: { width: 1280, height: 860 } } };
     for (const [size, options] of Object.entries(sizes)) {

@@ -26,16 +26,22 @@ export function AuditPart(): JSX.Element {
           { head: "What", cell: ({ action }) => <span class="code">{action}</span> },
           { head: "About", cell: ({ subject }) => <span class="code">{subject}</span> },
           { head: "Details", cell: ({ detail }) => <Detail detail={detail} /> },
-          { head: "From", cell: ({ address }) => address ?? "–" },
+          { head: "From", cell: ({ address }) => address },
         ]}
       />
     </Card>
   );
 }
 
-function Detail({ detail }: { detail: unknown }): JSX.Element {
-  if (detail === null || detail === undefined || detail === "") return <>–</>;
-  if (typeof detail !== "object") return <bdi>{String(detail)}</bdi>;
-  const parts = Object.entries(detail).map(([key, value]) => `${key}: ${typeof value === "string" ? value : JSON.stringify(value)}`);
-  return <bdi class="quiet">{parts.join(", ")}</bdi>;
+function Detail({ detail }: { detail: unknown }): JSX.Element | null {
+  if (typeof detail !== "object" || detail === null) return null;
+  const parts = Object.entries(detail).map(([key, value]) => `${key}: ${said(value)}`);
+  return parts.length === 0 ? null : <bdi class="quiet">{parts.join(", ")}</bdi>;
+}
+
+/** A value; of a change, both. */
+function said(value: unknown): string {
+  if (typeof value === "string") return value;
+  if (typeof value === "object" && value !== null && "from" in value && "to" in value) return `${said(value.from)} → ${said(value.to)}`;
+  return value === null ? "none" : JSON.stringify(value);
 }

@@ -6,6 +6,7 @@ import { useState } from "preact/hooks";
 import { post } from "../api/client";
 import type { Delivery } from "../api/types";
 import { plural } from "../../shared/format";
+import { Video } from "../live/names";
 import { usePages } from "../live/pages";
 import { useEvery } from "../live/use";
 import { Badge, Button, Select, Time, type Tone } from "../ui/basics";
@@ -57,7 +58,13 @@ export function Deliveries({ path }: { path: string }): JSX.Element {
             head: "Event",
             cell: ({ event, asset }) => (
               <>
-                <span class="code">{event.type}</span> {asset && <a href={`/library/${asset}`}>video</a>}
+                <span class="code">{event.type}</span>
+                {asset && (
+                  <>
+                    <br />
+                    <Video id={asset} />
+                  </>
+                )}
               </>
             ),
           },

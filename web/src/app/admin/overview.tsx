@@ -3,13 +3,13 @@
 import type { JSX } from "preact";
 
 import { get } from "../api/client";
-import type { Asset, Edge, Job, Storage, Upload } from "../api/types";
+import type { Edge, Job, Storage, Upload } from "../api/types";
 import { bytes, count, percent, plural } from "../../shared/format";
+import { Video } from "../live/names";
 import { useEvents, useEvery, useLoaded, useSoon } from "../live/use";
 import { server } from "../session";
 import { useStore } from "../store";
-import { Badge, Card, Figure, Loading, Progress, Theirs, Trouble } from "../ui/basics";
-import { titleOf } from "../words";
+import { Badge, Card, Figure, Loading, Progress, Trouble } from "../ui/basics";
 
 interface Viewers {
   viewers_now: number;
@@ -107,19 +107,10 @@ function Watched({ viewers }: { viewers: Viewers }): JSX.Element {
     <ul class="plain-list">
       {most.map(({ asset, viewers_now }) => (
         <li key={asset}>
-          <Named id={asset} />
+          <Video id={asset} />
           <span>{plural(viewers_now, "person", "people")}</span>
         </li>
       ))}
     </ul>
-  );
-}
-
-function Named({ id }: { id: string }): JSX.Element {
-  const loaded = useLoaded(`named ${id}`, (signal) => get<Asset>(`/assets/${id}`, { signal }));
-  return (
-    <a href={`/library/${id}`}>
-      <Theirs>{loaded.value === undefined ? id : titleOf(loaded.value)}</Theirs>
-    </a>
   );
 }

@@ -6,6 +6,7 @@ import { useState } from "preact/hooks";
 import { post } from "../api/client";
 import type { Job } from "../api/types";
 import { percent, plural } from "../../shared/format";
+import { Video } from "../live/names";
 import { usePages } from "../live/pages";
 import { useEvents, useEvery, useSoon } from "../live/use";
 import { Badge, Button, Card, Progress, Select, Time, type Tone } from "../ui/basics";
@@ -59,10 +60,11 @@ export function QueuePart(): JSX.Element {
         columns={[
           {
             head: "Job",
-            cell: ({ kind, asset, account }) => (
+            cell: ({ kind, asset }) => (
               <>
-                <strong>{name(kind)}</strong> <a href={`/library/${asset}`}>video</a>
-                {account !== undefined && <span class="quiet"> of {account.slice(0, 12)}</span>}
+                <strong>{name(kind)}</strong>
+                <br />
+                <Video id={asset} withOwner />
               </>
             ),
           },

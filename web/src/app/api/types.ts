@@ -182,6 +182,8 @@ export interface Webhook {
   events?: string[] | null;
   description?: string | null;
   enabled: boolean;
+  /** `gone` when the receiver said so. */
+  disabled_why?: string | null;
   secret?: string;
   created_at: string;
 }

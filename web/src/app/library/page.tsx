@@ -47,7 +47,7 @@ const AUDIENCES = [
   { value: "public", label: "Public" },
 ];
 /** The height of a row, as in library.css. */
-const ROW = { wide: 84, narrow: 112 };
+const ROW = { wide: 84, narrow: 124 };
 const NARROW = "(max-width: 760px)";
 const SEARCH_AFTER_MS = 250;
 

@@ -121,7 +121,7 @@ function connect(): void {
   stream.addEventListener("hello", (event) => {
     pauseMs = FIRST_PAUSE_MS;
     isLoud(true);
-    const head = read(event)?.data?.head ?? (read(event) as { head?: unknown } | undefined)?.head;
+    const head = read(event)?.data?.head;
     if (isFirst && lastId === undefined) {
       if (head !== undefined) lastId = String(head);
       // What a page has asked for before may be older than the first event that it hears.
@@ -130,7 +130,7 @@ function connect(): void {
     }
   });
   stream.addEventListener("reset", (event) => {
-    const head = read(event)?.data?.head ?? (read(event) as { head?: unknown } | undefined)?.head;
+    const head = read(event)?.data?.head;
     lastId = head === undefined ? undefined : String(head);
     anew();
     tell({ say: "anew" });
@@ -181,9 +181,11 @@ function anew(): void {
   for (const listener of [...anewListeners]) listener();
 }
 
+/** What is told in passing says it beside its names; what is kept, in `data`. Here it is in `data` alike. */
 function read(event: MessageEvent<string>): Happening | undefined {
   try {
-    return JSON.parse(event.data) as Happening;
+    const { data, ...names } = JSON.parse(event.data) as Happening;
+    return { ...names, data: { ...names, ...data } };
   } catch {
     return undefined;
   }

@@ -212,7 +212,7 @@ export function ForgotPage(): JSX.Element {
 
 export function ResetPage(): JSX.Element {
   // The token comes behind the `#`, which browsers tell nobody. It leaves the address at once.
-  const [token] = useState(() => new URLSearchParams(location.hash.slice(1)).get("token") ?? new URLSearchParams(location.search).get("token") ?? "");
+  const [token] = useState(() => decodeURIComponent(location.hash.slice(1)).replace(/^token=/, ""));
   const [password, setPassword] = useState("");
   useEffect(() => {
     if (token !== "") history.replaceState(null, "", "/reset");

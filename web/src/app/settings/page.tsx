@@ -8,6 +8,7 @@ import { useAccount } from "../session";
 import { Card, Empty, Progress, Time } from "../ui/basics";
 import { Tabs } from "../ui/tabs";
 import { ROLES } from "../words";
+import { NotificationsCard } from "./notifications";
 import { PasswordCard } from "./password";
 import { SessionsCard } from "./sessions";
 import { TokensCard } from "./tokens";
@@ -40,7 +41,12 @@ export function SettingsPage({ part }: { part: string }): JSX.Element {
 function Part({ part }: { part: string }): JSX.Element {
   switch (part) {
     case "":
-      return <AccountCard />;
+      return (
+        <>
+          <AccountCard />
+          <NotificationsCard />
+        </>
+      );
     case "password":
       return <PasswordCard />;
     case "sessions":

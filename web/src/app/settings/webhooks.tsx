@@ -68,7 +68,7 @@ export function WebhooksCard(): JSX.Element {
                       {hook.events === null || hook.events === undefined || hook.events.length === 0 ? "every event" : hook.events.join(", ")}
                     </p>
                   </div>
-                  {!hook.enabled && <Badge tone="warn">Switched off</Badge>}
+                  {!hook.enabled && <Badge tone="warn">{hook.disabled_why === "gone" ? "Switched off: its receiver is gone" : "Switched off"}</Badge>}
                   <Menu
                     label={`More for ${hook.url}`}
                     deeds={[
