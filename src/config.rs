@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use tidegate_origin::config::{AccountOptions, TellingOptions};
@@ -46,6 +47,10 @@ pub struct Arguments {
     /// a kernel crash can lose what was acknowledged; a killed process cannot).
     #[arg(long, env = "TIDEGATE_DURABILITY", value_name = "MODE", default_value = "durable")]
     pub durability: Durability,
+    /// How long a deleted asset lies in the trash, from where it can be brought back: 90s, 30m, 1h, 7d; 0 removes it at
+    /// once.
+    #[arg(long, env = "TIDEGATE_TRASH", value_name = "TIME", default_value = "1h", value_parser = tidegate_origin::config::parse_span)]
+    pub trash: Duration,
     /// Turn uploaded videos into adaptive streams: where ffmpeg and ffprobe are found (auto), or not at all (off; they
     /// wait for a worker, and play as files).
     #[arg(long, env = "TIDEGATE_TRANSCODE", value_name = "MODE", default_value = "auto")]

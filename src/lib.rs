@@ -48,6 +48,7 @@ impl AllInOne {
             admin_listen: arguments.admin_listen,
             anonymous_uploads: arguments.anonymous_uploads,
             durability: arguments.durability,
+            trash: arguments.trash,
             public_url: arguments.public_url.clone(),
             accounts: arguments.accounts.clone(),
             telling: arguments.telling.clone(),
@@ -90,7 +91,7 @@ impl AllInOne {
     pub fn welcome(&self) -> String {
         let Self { origin_url: url, data, worker, .. } = self;
         let token = data.join("admin.token");
-        let mut text = format!("Tidegate is running.\n\n  uploads and API  {url}\n");
+        let mut text = format!("Tidegate is running.\n\n  dashboard        {url}\n");
         for (_, _, edge) in &self.edges {
             let _ = writeln!(text, "  edge             {edge}");
         }
@@ -103,6 +104,10 @@ impl AllInOne {
             }
         }
         let _ = writeln!(text, "  data             {}", data.display());
+        let password = data.join("admin.password");
+        if password.exists() {
+            let _ = writeln!(text, "  log in as        admin, with the password in {}", password.display());
+        }
         let _ = writeln!(text, "  admin's token    {}\n", token.display());
         let _ = write!(
             text,

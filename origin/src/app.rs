@@ -60,9 +60,9 @@ pub enum StartError {
     /// Argon2.
     #[error("passwords cannot be hashed")]
     Password(#[source] PasswordError),
-    /// The admin's token cannot be written.
-    #[error("cannot write the admin's token to {path}")]
-    TokenFile {
+    /// The admin's token or password cannot be written.
+    #[error("cannot write what the admin logs in with to {path}")]
+    SecretFile {
         /// Where.
         path: PathBuf,
         /// Why.

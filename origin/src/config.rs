@@ -237,6 +237,9 @@ pub struct OriginConfig {
     /// Write an API token of the account `admin` to this file (mode 0600) when that account is made.
     #[arg(long, env = "TIDEGATE_ADMIN_TOKEN_FILE", value_name = "FILE")]
     pub admin_token_file: Option<PathBuf>,
+    /// Write the password of the account `admin` to this file (mode 0600) when that account is made and none was given.
+    #[arg(long, env = "TIDEGATE_ADMIN_PASSWORD_FILE", value_name = "FILE")]
+    pub admin_password_file: Option<PathBuf>,
     /// What others are told.
     #[command(flatten)]
     pub telling: TellingOptions,
@@ -307,6 +310,7 @@ impl OriginConfig {
             fleet_key_file: None,
             admin_password: None,
             admin_token_file: Some(data.join("admin.token")),
+            admin_password_file: Some(data.join("admin.password")),
             telling: TellingOptions::default(),
         }
     }
@@ -330,7 +334,10 @@ impl OriginConfig {
 }
 
 /// A span of time: a whole number and `s`, `m`, `h` or `d`; `0` needs no unit.
-fn parse_span(text: &str) -> Result<Duration, String> {
+///
+/// # Errors
+/// What a span of time looks like.
+pub fn parse_span(text: &str) -> Result<Duration, String> {
     let wrong = || "a span of time is a whole number and s, m, h or d, as in 90s or 1h; or 0".to_owned();
     if text == "0" {
         return Ok(Duration::ZERO);

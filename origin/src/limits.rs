@@ -457,7 +457,7 @@ pub const EVENTS_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Events that get their numbers in one change.
 pub const EVENTS_NUMBERED_AT_ONCE: u32 = 500;
 /// How long further events are gathered before numbers are given: under load one change does it for many.
-pub const EVENTS_GATHERED: Duration = Duration::from_millis(5);
+pub const EVENTS_GATHERED: Duration = Duration::from_millis(20);
 /// How often events that an origin left without numbers are looked for.
 pub const OUTBOX_RECHECK: Duration = Duration::from_secs(1);
 /// How often streams look at the log, should a wake-up have been lost.

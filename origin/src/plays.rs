@@ -28,6 +28,8 @@ pub struct Plays {
     per_minute: u32,
     /// Plays in the catalogue when they were last counted, and begun since.
     kept: AtomicU64,
+    /// Up to when it was seen who is not heard of any more; milliseconds since 1970.
+    seen_to: AtomicU64,
 }
 
 impl Plays {
@@ -35,7 +37,13 @@ impl Plays {
     pub fn new(per_minute: u32) -> Self {
         let begun =
             Cache::builder().max_capacity(limits::PLAY_ADDRESSES).time_to_live(limits::PLAYS_WINDOW).build();
-        Self { waiting: Mutex::default(), begun, per_minute, kept: AtomicU64::new(0) }
+        Self {
+            waiting: Mutex::default(),
+            begun,
+            per_minute,
+            kept: AtomicU64::new(0),
+            seen_to: AtomicU64::new(0),
+        }
     }
 
     /// Whether one more play may begin from this address: `false` when it has begun enough of them for a minute.
@@ -64,6 +72,15 @@ impl Plays {
         }
     }
 
+    /// Puts back what could not be written down, unless something newer has come.
+    fn hear_again(&self, heard: &Heard) {
+        let newer = self.waiting().remove(&heard.id);
+        self.hear(heard);
+        if let Some(newer) = newer {
+            self.hear(&newer);
+        }
+    }
+
     fn waiting(&self) -> MutexGuard<'_, HashMap<Uuid, Heard>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -75,7 +92,8 @@ pub fn most_watched(began_ms: u64, now_ms: u64) -> u64 {
     now_ms.saturating_sub(began_ms).saturating_add(slack).saturating_mul(limits::PLAY_SPEED)
 }
 
-/// Writes down what was heard since the last time; says which assets it was about.
+/// Writes down what was heard since the last time; says which assets it was about, and which have lost viewers who were
+/// not heard of.
 ///
 /// # Errors
 /// When the catalogue fails; what was not written down is tried again the next time.
@@ -95,18 +113,13 @@ pub async fn flush(app: &App) -> Result<HashSet<AssetId>, CatalogError> {
             }
         }
     }
-    Ok(touched)
-}
-
-impl Plays {
-    /// Puts back what could not be written down, unless something newer has come.
-    fn hear_again(&self, heard: &Heard) {
-        let newer = self.waiting().remove(&heard.id);
-        self.hear(heard);
-        if let Some(newer) = newer {
-            self.hear(&newer);
-        }
+    let now_ms = app.clock.unix_ms();
+    let since_ms = app.plays.seen_to.swap(now_ms, Ordering::Relaxed);
+    // Before the first look there is nothing to compare with.
+    if since_ms > 0 {
+        touched.extend(plays::left_between(&app.catalog, since_ms, now_ms).await?);
     }
+    Ok(touched)
 }
 
 async fn write(app: &App, chunk: &[Heard]) -> Result<HashSet<AssetId>, CatalogError> {

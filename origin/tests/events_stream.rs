@@ -243,7 +243,7 @@ async fn progress_is_told_in_passing() {
     beat(&origin, &encode, 0.5, Vec::new()).await.expect(204);
     let progress = stream.next_of("asset.progress").await;
     assert_eq!((progress.id, progress.data["asset"].as_str()), (None, Some(&*id.to_string())));
-    let share = progress.data["progress"].as_f64().unwrap();
+    let share = progress.data["data"]["progress"].as_f64().unwrap();
     assert!(share > 0.0 && share < 1.0, "{progress:?}");
     // A job that is given up takes its video along, and its owner is told why.
     fail(&origin, &encode, true).await.expect(204);
@@ -279,7 +279,7 @@ async fn an_uploads_progress_its_end_and_its_removal_are_told() {
     assert_eq!(created.data["data"]["length_bytes"], 10);
     assert!(created.data.get("asset").is_none());
     assert_eq!(
-        (progress.data["offset_bytes"].as_u64(), progress.data["length_bytes"].as_u64()),
+        (progress.data["data"]["offset_bytes"].as_u64(), progress.data["data"]["length_bytes"].as_u64()),
         (Some(5), Some(10))
     );
     origin.send(tus(Method::DELETE, &path, &[], Body::empty())).await.expect(204);
@@ -324,9 +324,30 @@ async fn what_happens_at_one_origin_comes_to_the_streams_of_the_other() {
         beat(&first, &claim, 0.5, Vec::new()).await.expect(204);
     };
     probe.await;
-    assert_eq!(there.next_of("asset.progress").await.data["progress"], 0.5);
+    assert_eq!(there.next_of("asset.progress").await.data["data"]["progress"], 0.5);
     redis.stop();
     let path = format!("/api/v1/assets/{id}");
     first.patch(&ada, &path, json!({ "name": "without Redis" })).await.expect(200);
     assert_eq!(there.next_of("asset.changed").await.data["data"]["name"], "without Redis");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_watches_is_told_to_the_owner() {
+    let origin = running().await;
+    let ada = origin.session_of("ada").await;
+    let id = upload(&origin, &ada, "video/mp4").await;
+    let path = format!("/api/v1/assets/{id}");
+    origin.patch(&ada, &path, json!({ "visibility": "public" })).await.expect(200);
+    let (mut stream, _) = Stream::open(&origin, &ada, "", None).await;
+    let play = origin.post(&As::Nobody, "/api/v1/plays", json!({ "asset": id })).await.expect(201).json();
+    let beat = json!({ "position_s": 5.0, "watched_s": 5.0 });
+    let play = format!("/api/v1/plays/{}", play["id"].as_str().unwrap());
+    origin.post(&As::Nobody, &play, beat).await.expect(204);
+    let heard = tidegate_origin::plays::flush(&origin.app).await.unwrap();
+    events::passing::viewers(&origin.app, heard).await.unwrap();
+    let viewers = stream.next_of("viewers").await;
+    assert_eq!(
+        (viewers.data["asset"].as_str(), viewers.data["data"]["viewers_now"].as_u64()),
+        (Some(&*id.to_string()), Some(1))
+    );
 }

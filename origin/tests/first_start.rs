@@ -18,7 +18,7 @@ use tidegate_serve::{Clock, Entropy};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::test]
-async fn the_first_start_makes_an_administrator_and_its_token() {
+async fn the_first_start_makes_an_administrator_with_a_password_and_a_token() {
     let folder = Arc::new(tempfile::tempdir().unwrap());
     let origin = Origin::start_in(folder.clone(), None, |config| config.admin_password = None).await;
     let file = folder.path().join("admin.token");
@@ -31,6 +31,12 @@ async fn the_first_start_makes_an_administrator_and_its_token() {
         let credentials = json!({ "login": "admin", "password": password });
         origin.post(&As::Nobody, "/api/v1/sessions", credentials).await.expect(401);
     }
+
+    let password_file = folder.path().join("admin.password");
+    assert_eq!(std::fs::metadata(&password_file).unwrap().permissions().mode() & 0o777, 0o600);
+    let password = std::fs::read_to_string(&password_file).unwrap();
+    let credentials = json!({ "login": "admin", "password": password.trim() });
+    origin.post(&As::Nobody, "/api/v1/sessions", credentials).await.expect(201);
 
     let token = std::fs::read_to_string(&file).unwrap();
     let again = Origin::start_in(folder, None, |_| {}).await;
@@ -46,7 +52,7 @@ async fn a_first_start_that_fails_half_way_is_done_again_by_the_next() {
     std::fs::create_dir_all(folder.path().join("admin.token/x")).unwrap();
     let start = |config| App::start(config, Clock::system(), Entropy::system(), CancellationToken::new());
     let error = start(config.clone()).await.err().unwrap();
-    assert!(matches!(error, StartError::TokenFile { .. }), "{error:?}");
+    assert!(matches!(error, StartError::SecretFile { .. }), "{error:?}");
     config.admin_token_file = Some(folder.path().join("elsewhere/token"));
     start(config).await.unwrap();
     let origin = Origin::start_in(folder.clone(), None, |_| {}).await;

@@ -98,7 +98,9 @@ async fn every_operation_says_what_it_takes_answers_and_refuses() {
         let tag = operation["tags"].as_array().unwrap();
         assert!(tag.len() == 1 && tags.contains(&tag[0].as_str().unwrap()), "{at}: {tag:?}");
         let summary = operation["summary"].as_str().unwrap_or_default();
-        assert!(summary.len() > 5 && summary.ends_with('.') || summary.contains(". "), "{at}: {summary:?}");
+        assert!(summary.len() > 5 && summary.ends_with('.') && !summary.contains('\n'), "{at}: {summary:?}");
+        let description = operation["description"].as_str().unwrap_or(summary);
+        assert!(description.starts_with(summary), "{at}: {description:?}");
         assert_eq!(operation.get("x-problems"), None, "{at}: a code that is none");
         for name in path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
             let all = operation["parameters"].as_array().unwrap();

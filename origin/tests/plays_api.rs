@@ -193,6 +193,11 @@ async fn viewers_are_those_who_are_heard_of(database: Database) {
     assert_eq!(viewers(&ada).await["assets"], json!([of(first, 2), of(second, 1)]));
     origin.hand.advance(2 * SECOND);
     assert_eq!(viewers(&ada).await, json!({ "viewers_now": 1, "assets": [of(first, 1)] }));
+    // Those who were not heard of have left, and that is news too.
+    let mut left: Vec<_> = plays::flush(&origin.app).await.unwrap().into_iter().collect();
+    left.sort_unstable();
+    assert_eq!(left, [first, second, bobs]);
+    assert!(plays::flush(&origin.app).await.unwrap().is_empty());
     origin.hand.advance(limits::VIEWER_AROUND);
     assert_eq!(viewers(&ada).await, json!({ "viewers_now": 0, "assets": [] }));
     origin.get(&As::Nobody, "/api/v1/viewers").await.expect_problem(401, "authentication_required");

@@ -71,6 +71,16 @@ pub enum UploadError {
         /// Where they are.
         url: String,
     },
+    /// The file is uploaded, and cannot be played.
+    #[error("{url} is uploaded and cannot be played: {message} ({code})")]
+    NotPlayable {
+        /// Where it is.
+        url: String,
+        /// The server's code.
+        code: String,
+        /// The server's sentence.
+        message: String,
+    },
     /// An option that cannot work.
     #[error("{0}")]
     Usage(String),
@@ -123,6 +133,8 @@ pub enum ExitCode {
     GaveUp = 6,
     /// The digests differ.
     Digest = 7,
+    /// Uploaded, and cannot be played (`--wait`).
+    NotPlayable = 8,
     /// Interrupted; the journal is kept.
     Interrupted = 130,
 }
@@ -136,6 +148,7 @@ impl UploadError {
             Self::Refused(_) | Self::Protocol(_) => ExitCode::Refused,
             Self::GaveUp { .. } => ExitCode::GaveUp,
             Self::DigestMismatch { .. } => ExitCode::Digest,
+            Self::NotPlayable { .. } => ExitCode::NotPlayable,
             Self::Usage(_) => ExitCode::Usage,
             Self::Busy { .. } | Self::Internal(_) => ExitCode::Unexpected,
         }
@@ -154,6 +167,7 @@ impl UploadError {
             Self::Protocol(_) => "not_tus",
             Self::GaveUp { .. } => "gave_up",
             Self::DigestMismatch { .. } => "digest_mismatch",
+            Self::NotPlayable { .. } => "not_playable",
             Self::Usage(_) => "usage",
             Self::Internal(_) => "internal",
         }

@@ -83,9 +83,18 @@ pub enum Event {
         /// A sentence.
         message: String,
     },
-    /// The file is uploaded. The last event of a file.
+    /// The file is uploaded. The last event of a file, unless it is waited for what is made of it.
     Finished(Finished),
-    /// The file is not uploaded. The last event of a file.
+    /// How far what is made of it for playing is, 0 to 1.
+    Processing {
+        /// The file.
+        file: String,
+        /// How far.
+        progress: f64,
+    },
+    /// It can be played. The last event of a file that was waited for.
+    Playable(Playable),
+    /// The file is not uploaded, or cannot be played where that was waited for. The last event of a file.
     Failed {
         /// The file.
         file: String,
@@ -116,6 +125,19 @@ pub struct Finished {
     /// Whether the server's digest was compared with ours (it was equal).
     #[serde(skip)]
     pub verified: bool,
+}
+
+/// An upload that can be played.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Playable {
+    /// The file, as it was named.
+    pub file: String,
+    /// The asset's id.
+    pub id: String,
+    /// Where it can be watched.
+    pub url: String,
+    /// `playable` from the first rung on, `ready` when all is made, `uploaded` for what nothing is made of.
+    pub state: String,
 }
 
 /// The uploading side's end of the event queue.

@@ -22,6 +22,8 @@ mod session;
 mod upload;
 mod uploader;
 
+mod playable;
+
 mod body;
 mod reader;
 mod target;
@@ -44,6 +46,6 @@ pub mod events;
 pub mod limits;
 
 pub use error::{ExitCode, Refusal, UploadError};
-pub use events::{Event, Events, Finished, Silent};
+pub use events::{Event, Events, Finished, Playable, Silent};
 pub use token::Token;
 pub use uploader::{UploadOptions, Uploader};

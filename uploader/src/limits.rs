@@ -65,6 +65,18 @@ pub const PROGRESS_JSON_EVERY: Duration = Duration::from_secs(1);
 /// How often progress is printed as plain lines.
 pub const PROGRESS_LINE_EVERY: Duration = Duration::from_secs(5);
 
+/// `--wait`: steps of the bar that shows how much is made.
+pub const PROCESSING_STEPS: u64 = 1000;
+/// `--wait`: between two questions how far an asset is, where there is no stream of events, and before a stream is opened
+/// anew.
+pub const WAIT_POLL: Duration = Duration::from_secs(2);
+/// `--wait`: a stream that says nothing for so long is dead; servers say something every 15 seconds.
+pub const WAIT_SILENCE: Duration = Duration::from_secs(50);
+/// `--wait`: what is read of what the server says of an asset, in bytes.
+pub const ASSET_MAX: usize = 256 << 10;
+/// `--wait`: what one event may come to, in bytes.
+pub const EVENT_MAX: usize = 256 << 10;
+
 /// A journal is written again for progress alone at most this often, per part.
 pub const JOURNAL_EVERY: Duration = Duration::from_secs(5);
 /// A journal larger than this is not one of ours.

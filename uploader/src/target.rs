@@ -77,6 +77,16 @@ impl Target {
         url.origin() == self.endpoint.origin()
     }
 
+    /// An address of the server's API: beside the endpoint, as the watch pages are.
+    pub(crate) fn api_url(&self, path: &str) -> Url {
+        let mut url = self.endpoint.clone();
+        url.set_query(None);
+        let own = url.path().trim_end_matches('/');
+        let base = own.strip_suffix("/files").unwrap_or("").to_owned();
+        url.set_path(&format!("{base}{path}"));
+        url
+    }
+
     /// The page where the asset `id` can be watched on a Tidegate server.
     pub(crate) fn watch_url(&self, id: &str) -> String {
         let mut url = self.endpoint.clone();
@@ -148,6 +158,8 @@ mod tests {
         let watch = |base: &str| Target::parse(base).unwrap().watch_url("ID");
         assert_eq!(watch("http://h:8080"), "http://h:8080/watch/ID");
         assert_eq!(watch("https://h/tide/files?x=1"), "https://h/tide/watch/ID");
+        let api = Target::parse("https://h/tide/files?x=1").unwrap().api_url("/api/v1/events");
+        assert_eq!(api.as_str(), "https://h/tide/api/v1/events");
     }
 
     #[test]

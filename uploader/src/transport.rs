@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use reqwest::header::{
-    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
+    ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
 };
 use reqwest::{Body, Method, Response, Url};
 use tidegate_serve::ambient::Clock;
@@ -171,6 +171,28 @@ impl Transport {
         self.standing(response).await
     }
 
+    /// GET below the server's API: the head of a success, its body still to come.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub(crate) async fn get(&self, path: &str, accept: &'static str) -> Result<Response, Failure> {
+        let url = self.target.api_url(path);
+        let mut request = self.client.get(url.clone()).header(ACCEPT, accept);
+        if let Some(token) = self.token.as_ref().filter(|_| self.target.trusts(&url)) {
+            request = request.header(AUTHORIZATION, token.header());
+        }
+        let response = self.exchange(request, None, self.stall).await?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        Err(self.read(response).await.err().unwrap_or_else(|| Failure::NotTus("no answer".to_owned())))
+    }
+
+    /// The body of a small answer.
+    pub(crate) async fn text(&self, response: Response) -> Vec<u8> {
+        drain_up_to(limits::ASSET_MAX, response).await
+    }
+
     fn request(&self, method: Method, url: &Url) -> reqwest::RequestBuilder {
         // OPTIONS does not take Tus-Resumable (tus 1.0, section Requests).
         let discovering = method == Method::OPTIONS;
@@ -283,13 +305,17 @@ async fn while_moving<T>(
 }
 
 /// Reads what there is of a body, within limits, so that the connection can be used again.
-async fn drain(mut response: Response) -> Vec<u8> {
+async fn drain(response: Response) -> Vec<u8> {
+    drain_up_to(limits::ANSWER_BODY_MAX, response).await
+}
+
+async fn drain_up_to(most: usize, mut response: Response) -> Vec<u8> {
     let mut body = Vec::new();
     let reading = async {
         while let Ok(Some(piece)) = response.chunk().await {
-            let room = limits::ANSWER_BODY_MAX - body.len();
+            let room = most - body.len();
             body.extend_from_slice(&piece[..piece.len().min(room)]);
-            if body.len() == limits::ANSWER_BODY_MAX {
+            if body.len() == most {
                 break;
             }
         }

@@ -9,14 +9,14 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::error::UploadError;
-use crate::events::{Event, Events, Finished, Reporter};
+use crate::events::{Event, Events, Finished, Playable, Reporter};
 use crate::pace::Pace;
 use crate::session::Job;
 use crate::target::Target;
 use crate::token::Token;
 use crate::transport::{Transport, TransportOptions};
 use crate::upload::{self, Plant};
-use crate::{journal, limits};
+use crate::{journal, limits, playable};
 
 /// How to upload.
 #[derive(Debug, Clone)]
@@ -131,6 +131,28 @@ impl Uploader {
             }),
         }
         result
+    }
+
+    /// Waits until what was uploaded can be played, and tells `events`. The last event is [`Event::Playable`] or
+    /// [`Event::Failed`], as the result. Takes a token: the server tells an asset's state to its owner.
+    ///
+    /// Cancel-safe: nothing is changed by waiting.
+    ///
+    /// # Errors
+    /// [`UploadError::NotPlayable`] and what the server refuses. What can heal is tried again inside, for as long as
+    /// `give_up_after` allows.
+    pub async fn wait(&self, finished: &Finished, events: &mut impl Events) -> Result<Playable, UploadError> {
+        let waited = playable::wait(&self.plant.transport, finished, self.plant.give_up_after, events).await;
+        match &waited {
+            Ok(playable) => events.event(&Event::Playable(playable.clone())),
+            Err(error) => events.event(&Event::Failed {
+                file: finished.file.clone(),
+                code: error.code(),
+                exit_code: error.exit_code() as u8,
+                message: error.to_string(),
+            }),
+        }
+        waited
     }
 
     async fn drive(

@@ -1,4 +1,4 @@
-//! The first start on an empty catalogue: an account `admin`, and a token for it.
+//! The first start on an empty catalogue: an account `admin`, its password and a token for it.
 
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -18,7 +18,10 @@ use crate::catalog::{Catalog, CatalogError, Tx, accounts};
 /// The username of the first account.
 pub const ADMIN: &str = "admin";
 
-/// Makes the account `admin` if there is no account at all, and writes a token for it where the configuration says.
+/// Randomness in its password, where none was given: short enough to be typed, too much to be guessed.
+const FIRST_PASSWORD_BYTES: usize = 15;
+
+/// Makes the account `admin` if there is no account at all, and writes its password and a token where the configuration says.
 /// Of several origins that start at once on one catalogue one does it. A file that is there already belongs to
 /// another catalogue and is replaced.
 ///
@@ -33,9 +36,9 @@ pub async fn make_admin(app: &App) -> Result<(), StartError> {
     }
     let password = match &app.config.admin_password {
         Some(password) => password.reveal().to_owned(),
-        None => URL_SAFE_NO_PAD.encode(app.entropy.bytes::<32>()),
+        None => URL_SAFE_NO_PAD.encode(app.entropy.bytes::<FIRST_PASSWORD_BYTES>()),
     };
-    let password_hash = app.passwords.hash(password).await.map_err(StartError::Password)?;
+    let password_hash = app.passwords.hash(password.clone()).await.map_err(StartError::Password)?;
     let now_ms = app.clock.unix_ms();
     let account = Account {
         id: AccountId::new(secret::new_id(now_ms, &app.entropy)),
@@ -50,13 +53,17 @@ pub async fn make_admin(app: &App) -> Result<(), StartError> {
     if !accounts::insert_first(&mut tx, &NewAccount { account: account.clone(), password_hash }).await? {
         return Ok(());
     }
+    if let (Some(path), None) = (&app.config.admin_password_file, &app.config.admin_password) {
+        write_secret(path, &password)
+            .map_err(|source| StartError::SecretFile { path: path.clone(), source })?;
+    }
     let Some(path) = &app.config.admin_token_file else {
         tx.commit().await?;
         tracing::info!(username = ADMIN, hint = "tidegate-origin token", "account.admin_made");
         return Ok(());
     };
     let token = add_token(&mut tx, &app.clock, &app.entropy, &account.id, "first start").await?;
-    write_secret(path, &token).map_err(|source| StartError::TokenFile { path: path.clone(), source })?;
+    write_secret(path, &token).map_err(|source| StartError::SecretFile { path: path.clone(), source })?;
     tx.commit().await?;
     tracing::info!(username = ADMIN, token.file = %path.display(), "account.admin_made");
     Ok(())

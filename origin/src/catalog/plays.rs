@@ -171,6 +171,23 @@ pub async fn viewers(
     Ok((many, all))
 }
 
+/// The assets that lost a viewer who was not heard of any more, after `since_ms` and up to `now_ms`.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn left_between(
+    catalog: &Catalog,
+    since_ms: u64,
+    now_ms: u64,
+) -> Result<Vec<AssetId>, CatalogError> {
+    let rows =
+        sqlx::query("SELECT DISTINCT asset_id FROM plays WHERE viewer_until > $1 AND viewer_until <= $2")
+            .bind(to_db(since_ms))
+            .bind(to_db(now_ms))
+            .fetch_all(catalog.pool());
+    rows.await?.iter().map(|row| get_parsed(row, "asset_id")).collect()
+}
+
 /// How many plays are kept.
 ///
 /// # Errors

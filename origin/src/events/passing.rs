@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use moka::sync::Cache;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tidegate_wire::AssetId;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -13,7 +13,6 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::catalog::uploads::Upload;
 use crate::catalog::{AccountId, CatalogError, assets, jobs, plays};
-use crate::http::timestamp::Timestamp;
 use crate::limits;
 use crate::protocol::UploadKind;
 
@@ -43,18 +42,23 @@ impl Throttle {
     }
 }
 
+/// What a passing event is about: an asset, or an upload.
+#[derive(Debug, Clone, Copy)]
+pub enum About {
+    /// An asset.
+    Asset(AssetId),
+    /// An upload.
+    Upload(AssetId),
+}
+
 /// Tells everyone who may know.
-pub fn tell(app: &App, kind: &str, account: Option<&AccountId>, mut data: Map<String, Value>) {
-    let mut members = Map::new();
-    members.insert("type".to_owned(), json!(kind));
-    members.insert("at".to_owned(), json!(Timestamp(app.clock.unix_ms()).to_string()));
-    members.insert("account".to_owned(), json!(account));
-    members.append(&mut data);
-    let passing = Passing {
-        account: account.cloned(),
-        kind: kind.to_owned(),
-        body: Value::Object(members).to_string(),
+pub fn tell(app: &App, kind: &str, account: Option<&AccountId>, about: About, data: &Value) {
+    let about = match about {
+        About::Asset(id) => (Some(id), None),
+        About::Upload(id) => (None, Some(id)),
     };
+    let body = super::body(kind, app.clock.unix_ms(), account, about, data);
+    let passing = Passing { account: account.cloned(), kind: kind.to_owned(), body };
     // Texts cannot fail to serialise.
     app.coord.news.tell(serde_json::to_string(&passing).unwrap_or_default());
 }
@@ -64,13 +68,8 @@ pub fn upload(app: &App, upload: &Upload, offset: u64) {
     if upload.kind == UploadKind::Partial || !app.upload_progress.lets(upload.id) {
         return;
     }
-    let mut data = Map::new();
-    data.insert("upload".to_owned(), json!(upload.id));
-    data.insert("offset_bytes".to_owned(), json!(offset));
-    if let Some(length) = upload.length {
-        data.insert("length_bytes".to_owned(), json!(length));
-    }
-    tell(app, "upload.progress", upload.owner.as_ref(), data);
+    let data = json!({ "offset_bytes": offset, "length_bytes": upload.length });
+    tell(app, "upload.progress", upload.owner.as_ref(), About::Upload(upload.id), &data);
 }
 
 /// How far a video is, now and then, after something was heard of one of its jobs.
@@ -86,11 +85,9 @@ async fn tell_of_asset(app: &App, job: Uuid) -> Result<(), CatalogError> {
     if !app.asset_progress.lets(asset) {
         return Ok(());
     }
-    let mut data = Map::new();
-    data.insert("asset".to_owned(), json!(asset));
-    data.insert("progress".to_owned(), json!(jobs::progress(&app.catalog, job.revision).await?));
+    let data = json!({ "progress": jobs::progress(&app.catalog, job.revision).await? });
     let account = (!job.account.is_empty()).then(|| AccountId::new(job.account));
-    tell(app, "asset.progress", account.as_ref(), data);
+    tell(app, "asset.progress", account.as_ref(), About::Asset(asset), &data);
     Ok(())
 }
 
@@ -103,10 +100,8 @@ pub async fn viewers(app: &App, assets: impl IntoIterator<Item = AssetId>) -> Re
     let viewers = plays::viewers_of(&app.catalog, &ids, app.clock.unix_ms()).await?;
     for id in ids {
         let Some(asset) = assets::get(&app.catalog, id).await? else { continue };
-        let mut data = Map::new();
-        data.insert("asset".to_owned(), json!(id));
-        data.insert("viewers_now".to_owned(), json!(viewers.get(&id).copied().unwrap_or(0)));
-        tell(app, "viewers", asset.owner.as_ref(), data);
+        let data = json!({ "viewers_now": viewers.get(&id).copied().unwrap_or(0) });
+        tell(app, "viewers", asset.owner.as_ref(), About::Asset(id), &data);
     }
     Ok(())
 }

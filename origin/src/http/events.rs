@@ -54,7 +54,7 @@ event: asset.ready
 data: {"id":43,"type":"asset.ready","at":"2026-05-28T20:26:40.000Z","account":"0197a3c0-5a10-7b6e-a0f3-0242ac120002","asset":"0197a3c1-7d2e-7c31-9d1e-0242ac120002","data":{"name":"holiday.mp4","state":"ready","revision":1}}
 
 event: upload.progress
-data: {"type":"upload.progress","at":"2026-05-28T20:26:41.000Z","account":"0197a3c0-5a10-7b6e-a0f3-0242ac120002","upload":"0197a3c3-11d0-7e6f-b0a2-0242ac120002","offset_bytes":4194304,"length_bytes":10737418240}
+data: {"type":"upload.progress","at":"2026-05-28T20:26:41.000Z","account":"0197a3c0-5a10-7b6e-a0f3-0242ac120002","upload":"0197a3c3-11d0-7e6f-b0a2-0242ac120002","data":{"offset_bytes":4194304,"length_bytes":10737418240}}
 
 "#;
 

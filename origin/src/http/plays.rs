@@ -98,7 +98,7 @@ async fn check_may_watch(app: &App, caller: Option<&Caller>, begin: &Begin) -> R
 /// How far a play has come, in all: what is said twice counts once.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = Heartbeat, examples(json!({ "position_s": 63.2, "watched_s": 61.0, "start_s": 0.34, "stalls": 0 })))]
+#[schema(as = PlayHeartbeat, examples(json!({ "position_s": 63.2, "watched_s": 61.0, "start_s": 0.34, "stalls": 0 })))]
 struct Beat {
     /// Where in the video it is.
     #[allow(dead_code, reason = "checked, and for those who come to look at where people stop")]

@@ -22,6 +22,7 @@ Exit codes (with several files the highest one wins):
     5  a file is missing, unreadable, not a regular file, or changed while it was uploaded
     6  gave up after --give-up-after without progress
     7  the server's digest of the file differs
+    8  uploaded, and cannot be played (--wait)
   130  interrupted; the same command goes on where it was
 
 An upload that was interrupted, by whatever, is continued by the same command: its state is in the journal.";
@@ -67,7 +68,8 @@ pub struct Config {
     #[arg(long, value_name = "RATE", env = "TIDEGATE_LIMIT_RATE")]
     pub limit_rate: Option<Rate>,
 
-    /// One JSON object a line on standard output: created, resumed, progress, retry, warning, finished, failed.
+    /// One JSON object a line on standard output: created, resumed, progress, retry, warning, finished,
+    /// processing, playable, failed.
     #[arg(long, env = "TIDEGATE_JSON")]
     pub json: bool,
 
@@ -79,6 +81,11 @@ pub struct Config {
     /// file stays as it is.
     #[arg(long, env = "TIDEGATE_ENCRYPT")]
     pub encrypt: bool,
+
+    /// Return only when what was uploaded can be played, and fail if it cannot be: videos play as soon as their lowest
+    /// rung is there. Takes a token. --give-up-after counts time without progress here too.
+    #[arg(long, env = "TIDEGATE_WAIT")]
+    pub wait: bool,
 
     /// Directory of the journals [default: $XDG_STATE_HOME/tidegate/uploads or ~/.local/state/tidegate/uploads].
     #[arg(long, value_name = "DIR", env = "TIDEGATE_JOURNAL")]
@@ -118,6 +125,9 @@ impl Config {
             (None, Some(file)) => Some(Token::read(file)?),
             (None, None) => None,
         };
+        if self.wait && token.is_none() {
+            return usage("--wait takes a token: the server tells how far a video is to its owner");
+        }
         Ok(UploadOptions {
             token,
             parallel: usize::from(self.parallel),
@@ -232,5 +242,6 @@ mod tests {
         assert_eq!(code(&["a", "--chunk", "0"]), "usage");
         assert_eq!(code(&["a", "--token-file", "/does/not/exist"]), "usage");
         assert_eq!(code(&["a", "--ca-cert", "/dev/null"]), "usage");
+        assert_eq!(code(&["a", "--wait"]), "usage");
     }
 }

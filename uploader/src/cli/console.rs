@@ -78,7 +78,11 @@ impl Throttle {
     }
 
     fn lets(&mut self, event: &Event) -> bool {
-        let Event::Progress { file, sent_bytes, size_bytes, .. } = event else { return true };
+        let (file, sent_bytes, size_bytes) = match event {
+            Event::Progress { file, sent_bytes, size_bytes, .. } => (file, sent_bytes, size_bytes),
+            Event::Processing { file, progress } => (file, &steps(*progress), &limits::PROCESSING_STEPS),
+            _ => return true,
+        };
         let whole = sent_bytes == size_bytes;
         let due = match &self.last {
             Some(last) if last.file == *file => last.at.elapsed() >= self.every || (whole && !last.whole),
@@ -109,7 +113,13 @@ fn show(bar: &ProgressBar, event: &Event) {
             bar.set_position(*sent_bytes);
             bar.set_prefix(pace(*bytes_per_second, *seconds_left));
         }
-        Event::Finished(_) | Event::Failed { .. } => {
+        Event::Processing { file, progress } => {
+            bar.set_message(base_name(file).to_owned());
+            bar.set_length(limits::PROCESSING_STEPS);
+            bar.set_position(steps(*progress));
+            bar.set_prefix("being made");
+        }
+        Event::Finished(_) | Event::Playable(_) | Event::Failed { .. } => {
             bar.set_draw_target(ProgressDrawTarget::hidden());
             say(event);
             bar.reset();
@@ -139,6 +149,13 @@ fn say(event: &Event) {
         }
         Event::Warning { file, message, .. } => note(&format!("{file}: warning: {message}")),
         Event::Failed { file, message, .. } => note(&format!("{file}: failed: {message}")),
+        Event::Processing { file, progress } => {
+            note(&format!("{file}: {} % made", steps(*progress) * 100 / limits::PROCESSING_STEPS));
+        }
+        Event::Playable(playable) => match playable.state.as_str() {
+            "uploaded" => note(&format!("{}: nothing is made of it, it is there as it is", playable.file)),
+            _ => note(&format!("{}: can be played: {}", playable.file, playable.url)),
+        },
         Event::Finished(finished) => {
             let proof = if finished.verified { "verified" } else { "not verified" };
             let (size, digest) = (HumanBytes(finished.size_bytes), finished.digest);
@@ -146,6 +163,17 @@ fn say(event: &Event) {
             result(&finished.url);
         }
     }
+}
+
+/// A share of 0 to 1 as steps of a bar.
+#[allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a share of a small number of steps"
+)]
+fn steps(share: f64) -> u64 {
+    (share.clamp(0.0, 1.0) * limits::PROCESSING_STEPS as f64) as u64
 }
 
 fn pace(bytes_per_second: u64, seconds_left: Option<u64>) -> String {

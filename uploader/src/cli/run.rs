@@ -19,6 +19,7 @@ pub async fn run(config: Config) -> ExitCode {
     };
     let mut interrupt = std::pin::pin!(interrupted());
     let mut worst = ExitCode::Uploaded;
+    let mut uploaded = Vec::new();
     for file in &config.files {
         tokio::select! {
             biased;
@@ -27,6 +28,22 @@ pub async fn run(config: Config) -> ExitCode {
                 return ExitCode::Interrupted;
             }
             result = uploader.upload(file, &mut console) => {
+                match result {
+                    Ok(finished) => uploaded.push(finished),
+                    Err(error) => worst = worst.max(error.exit_code()),
+                }
+            }
+        }
+    }
+    // All are on their way by now: one may be made while another is waited for.
+    for finished in uploaded.iter().filter(|_| config.wait) {
+        tokio::select! {
+            biased;
+            () = &mut interrupt => {
+                console.note("interrupted; what was uploaded is there, and goes on being made");
+                return ExitCode::Interrupted;
+            }
+            result = uploader.wait(finished, &mut console) => {
                 worst = worst.max(result.err().map_or(ExitCode::Uploaded, |error| error.exit_code()));
             }
         }

@@ -49,12 +49,28 @@ pub(super) fn complete(document: &mut Value) {
     for (path, item) in paths {
         for (method, operation) in item.as_object_mut().into_iter().flatten() {
             if let Some(operation) = operation.as_object_mut() {
+                part_summary(operation);
                 name_parameters(path, operation);
                 add_problems(method, operation);
                 show_examples(&schemas, operation);
             }
         }
     }
+}
+
+/// The first sentence of a handler's comment is the summary, all of it the description; where lines end says nothing.
+fn part_summary(operation: &mut Map<String, Value>) {
+    let text = |member: &str| operation.get(member).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let paragraphs = format!("{}\n\n{}", text("summary"), text("description"));
+    let paragraphs = paragraphs.trim().split("\n\n").map(|paragraph| paragraph.replace('\n', " "));
+    let whole = paragraphs.collect::<Vec<_>>().join("\n\n");
+    let summary = whole.split_inclusive(['.', '\n']).next().unwrap_or_default().trim().to_owned();
+    if whole == summary {
+        operation.remove("description");
+    } else {
+        operation.insert("description".to_owned(), json!(whole));
+    }
+    operation.insert("summary".to_owned(), json!(summary));
 }
 
 fn name_parameters(path: &str, operation: &mut Map<String, Value>) {
