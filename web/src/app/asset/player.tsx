@@ -30,7 +30,8 @@ export function Player({ id }: { id: string }): JSX.Element {
       ends.push(() => play.close(), () => void screen.close());
     };
     begin().catch((error: unknown) => {
-      console.error(error);
+      // A request that came to nothing is the network's doing, or the page is being left.
+      if (!(error instanceof TypeError)) console.error(error);
       if (!isOver) setTrouble("The player could not be loaded. Reload the page.");
     });
     return () => {
