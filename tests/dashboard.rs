@@ -145,8 +145,7 @@ fn an_upload_survives_the_network_the_origin_and_the_tab() {
     let mut page = browser(&house.wish("storm", "ada")).start();
     page.stdout_line(limits::RUN, |line| line.contains("\"begun\"").then_some(()));
     house.origin.process.kill9();
-    // Long enough that the page notices.
-    std::thread::sleep(std::time::Duration::from_secs(6));
+    page.stdout_line(limits::RUN, |line| line.contains("\"noticed\"").then_some(()));
     house.origin.process.start_again();
     let status = page.wait(limits::RUN);
     assert!(status.success(), "{}", page.output());

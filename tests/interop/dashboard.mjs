@@ -4,8 +4,8 @@
 //
 //   story    signs up, drops `film`, reloads in mid-upload and goes on, sees it become playable, watches it, shares it by
 //            a link, sees another tab's changes, deletes and takes that back, logs out
-//   storm    uploads `film` while the network is cut, the origin is killed (prints {"event":"begun"}), and the tab is
-//            closed and opened again
+//   storm    uploads `film` while the network is cut, the origin is killed (prints {"event":"begun"}, and "noticed" when the
+//            page says that it is away), and the tab is closed and opened again
 //   expire   the session ends in mid-upload of `film` (as `login`, `password`)
 //   hostile  the texts of an asset try to run (`login`, `password`, `asset`)
 //   look     every page as `login` at two sizes in two colour schemes: axe, overhang, and pictures in `shots`
@@ -253,6 +253,7 @@ const DEEDS = {
     console.log(JSON.stringify({ event: "begun" }));
     const told = page.getByText("No connection to the server");
     await told.waitFor();
+    console.log(JSON.stringify({ event: "noticed" }));
     await told.waitFor({ state: "detached" });
     await upload(page, name).getByText(/left$/).waitFor();
     await until(async () => (await percentOf(page, name)) > 50, "the upload to go on");
