@@ -1,6 +1,6 @@
 //! Mail: what people are told who have no page open.
 //!
-//! A message is written in the change that it tells of ([`enqueue`]), and sent right after ([`post`]). [`letters`] has the
+//! A message is written in the change that it tells of (`enqueue`), and sent right after (`post`). `letters` has the
 //! texts, and is pure. Without a configured server nothing is written at all.
 
 pub mod letters;

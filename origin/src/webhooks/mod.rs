@@ -1,7 +1,7 @@
 //! Webhooks: events sent to addresses that accounts name, by the Standard Webhooks scheme.
 //!
-//! [`deliver`] finds what is due and keeps the record, [`sender`] makes one request, [`address`] says which addresses
-//! may be connected to, [`signature`] signs. [`pause`] says when to try again. The last three are pure.
+//! `deliver` finds what is due and keeps the record, `sender` makes one request, `address` says which addresses
+//! may be connected to, `signature` signs. `pause` says when to try again. The last three are pure.
 
 pub mod address;
 mod deliver;
