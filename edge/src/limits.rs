@@ -139,8 +139,8 @@ pub const PURGE_RETRY: Duration = Duration::from_millis(250);
 pub const TALLY_ASSETS: usize = 16_384;
 /// Parts of that table, each with a lock of its own.
 pub const TALLY_SHARDS: usize = 16;
-/// Assets told of in one heartbeat.
-pub const REPORT_ASSETS: usize = 1000;
+/// Assets told of in one heartbeat: what a slow catalogue takes in before the call's time is over.
+pub const REPORT_ASSETS: usize = 100;
 /// How often the edge says it is alive.
 pub const HEARTBEAT: Duration = Duration::from_secs(2);
 /// How often the keys of grants are fetched.

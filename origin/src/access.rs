@@ -166,7 +166,7 @@ operations! {
     /// See one's own webhooks and what was sent to them.
     ListWebhooks: Own;
     /// See, change, test or delete a webhook.
-    UseWebhook: Hidden;
+    UseWebhook: Own;
     /// See what was sent to everyone's.
     ListAllDeliveries: Admins;
     /// See what was sent to a webhook.

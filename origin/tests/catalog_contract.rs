@@ -67,6 +67,12 @@ async fn names_are_unique_whatever_their_case(database: Database) {
         assert_eq!(account.username, "Ada");
     }
     assert_eq!(accounts::find_by_login(&catalog, "ad").await.unwrap(), None);
+    let (_, hash) = accounts::find_by_login(&catalog, "ada").await.unwrap().unwrap();
+    let mut tx = catalog.begin().await.unwrap();
+    assert!(accounts::still_has_password(&mut tx, &id, &hash).await.unwrap());
+    assert!(accounts::set_password(&mut tx, &id, "another").await.unwrap());
+    assert!(!accounts::still_has_password(&mut tx, &id, &hash).await.unwrap(), "it was checked before that");
+    drop(tx);
     assert_eq!(accounts::get(&catalog, &id).await.unwrap().unwrap().created_at, 5);
 }
 

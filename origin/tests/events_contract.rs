@@ -18,6 +18,7 @@ on_both_engines! {
     only_the_front_of_the_log_is_dropped,
     an_event_goes_to_the_webhooks_that_want_it_once,
     of_one_subject_one_delivery_goes_at_a_time_and_in_order,
+    nobody_is_woken_for_what_waits_behind_another,
     an_attempt_that_is_not_the_newest_has_no_say,
     one_webhook_does_not_take_all_turns,
     what_has_ended_is_sent_again_when_asked_for,
@@ -246,6 +247,20 @@ async fn of_one_subject_one_delivery_goes_at_a_time_and_in_order(database: Datab
     assert_eq!(left, ["evt_3", "evt_4"], "what was given up holds nobody up");
 }
 
+async fn nobody_is_woken_for_what_waits_behind_another(database: Database) {
+    let catalog = database.connect().await;
+    let ada = add_account(&catalog, "ada").await;
+    add_webhook(&catalog, &webhook("hook", &ada, &[])).await;
+    tell(&catalog, &event(1, 1, Some(&ada), 5)).await;
+    number(&catalog, 10).await;
+    let first = due(&catalog, 100).await.remove(0);
+    assert!(deliveries::claim(&catalog, &first, 100, 200).await.unwrap());
+    assert!(end(&catalog, &first, 1, DeliveryState::Pending, 9000).await);
+    tell(&catalog, &event(2, 1, Some(&ada), 5)).await;
+    number(&catalog, 10).await;
+    assert_eq!(deliveries::next_at(&catalog).await.unwrap(), Some(9000));
+}
+
 async fn an_attempt_that_is_not_the_newest_has_no_say(database: Database) {
     let catalog = database.connect().await;
     let ada = add_account(&catalog, "ada").await;
@@ -347,7 +362,11 @@ async fn what_nobody_sends_is_given_up_and_forgotten(database: Database) {
     tell(&catalog, &event(1, 1, Some(&ada), 5)).await;
     number(&catalog, 10).await;
     let mut tx = catalog.begin().await.unwrap();
-    webhooks::disable(&mut tx, "hook", "gone", 110).await.unwrap();
+    webhooks::disable(&mut tx, "hook", "https://example.org/before", "gone", 105).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(due(&catalog, 120).await.len(), 1, "what an address said that it has no more does not count");
+    let mut tx = catalog.begin().await.unwrap();
+    webhooks::disable(&mut tx, "hook", "https://example.org/hook", "gone", 110).await.unwrap();
     tx.commit().await.unwrap();
     assert!(due(&catalog, 120).await.is_empty());
     assert_eq!(deliveries::next_at(&catalog).await.unwrap(), None);

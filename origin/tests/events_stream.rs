@@ -37,6 +37,18 @@ async fn tell(origin: &Origin, owner: &str, n: u8) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_is_cancelled_tells_what_becomes_of_its_video() {
+    let origin = running().await;
+    let ada = origin.session_of("ada").await;
+    let (mut stream, _) = Stream::open(&origin, &ada, "", None).await;
+    upload(&origin, &ada, "video/mp4").await;
+    let jobs = origin.get(&ada, "/api/v1/jobs").await.expect(200).json();
+    let cancel = format!("/api/v1/jobs/{}/cancel", jobs["jobs"][0]["id"].as_str().unwrap());
+    origin.post(&ada, &cancel, json!({})).await.expect(204);
+    assert_eq!(stream.kinds(3).await, ["upload.created", "upload.finished", "asset.failed"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_video_tells_its_life_and_tells_it_again_from_any_id() {
     let origin = running().await;
     let ada = origin.session_of("ada").await;

@@ -39,7 +39,7 @@ const TABLE: &[(Operation, &str)] = &[
     (Operation::ReadAllEvents, "-- -- ++"),
     (Operation::CreateWebhook, "-- ++ ++"),
     (Operation::ListWebhooks, "+0 +0 +0"),
-    (Operation::UseWebhook, "-0 +0 +0"),
+    (Operation::UseWebhook, "+0 +0 +0"),
     (Operation::ListAllDeliveries, "-- -- ++"),
     (Operation::ReadDelivery, "+0 +0 ++"),
     (Operation::ReplayDelivery, "-0 +0 ++"),

@@ -232,6 +232,22 @@ pub async fn set_password(tx: &mut Tx, id: &AccountId, password_hash: &str) -> R
     Ok(done.rows_affected() == 1)
 }
 
+/// Whether an account may log in and its password is still the one of `password_hash`, which it stays until this change
+/// has ended: checking a password takes a while, in which another may have been set.
+///
+/// # Errors
+/// When the catalogue fails.
+pub async fn still_has_password(
+    tx: &mut Tx,
+    id: &AccountId,
+    password_hash: &str,
+) -> Result<bool, CatalogError> {
+    let statement =
+        "UPDATE accounts SET disabled = disabled WHERE id = $1 AND password_hash = $2 AND disabled = 0";
+    let done = sqlx::query(statement).bind(id.as_str()).bind(password_hash).execute(tx.connection()).await?;
+    Ok(done.rows_affected() == 1)
+}
+
 /// The account with this id, which no other change touches until this one has ended.
 ///
 /// # Errors

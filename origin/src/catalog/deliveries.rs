@@ -197,14 +197,23 @@ async fn head(tx: &mut Tx) -> Result<u64, CatalogError> {
     get_u64(&row.await?, "value")
 }
 
+/// What tells a delivery that nothing goes before from those that wait for another of its subject.
+macro_rules! is_next {
+    () => {
+        "NOT EXISTS (SELECT 1 FROM deliveries AS before
+                     WHERE before.state = 'pending' AND before.webhook = deliveries.webhook
+                       AND before.subject = deliveries.subject AND before.place < deliveries.place)"
+    };
+}
+
 /// What keeps a pending delivery from being sent at `$1`.
 macro_rules! is_due {
     () => {
-        "deliveries.state = 'pending' AND deliveries.next_attempt_at <= $1
-         AND (deliveries.lease_until IS NULL OR deliveries.lease_until < $1)
-         AND NOT EXISTS (SELECT 1 FROM deliveries AS before
-                         WHERE before.state = 'pending' AND before.webhook = deliveries.webhook
-                           AND before.subject = deliveries.subject AND before.place < deliveries.place)"
+        concat!(
+            "deliveries.state = 'pending' AND deliveries.next_attempt_at <= $1
+             AND (deliveries.lease_until IS NULL OR deliveries.lease_until < $1) AND ",
+            is_next!()
+        )
     };
 }
 
@@ -251,12 +260,13 @@ pub async fn due(catalog: &Catalog, now_ms: u64, each: u32, limit: u32) -> Resul
 /// # Errors
 /// When the catalogue fails.
 pub async fn next_at(catalog: &Catalog) -> Result<Option<u64>, CatalogError> {
-    let row = sqlx::query(
+    let row = sqlx::query(concat!(
         "SELECT MIN(CASE WHEN lease_until > next_attempt_at THEN lease_until ELSE next_attempt_at END) AS next
          FROM deliveries WHERE state = 'pending' AND webhook IN
              (SELECT webhooks.id FROM webhooks JOIN accounts ON accounts.id = webhooks.account
-              WHERE webhooks.enabled = 1 AND accounts.disabled = 0)",
-    )
+              WHERE webhooks.enabled = 1 AND accounts.disabled = 0) AND ",
+        is_next!()
+    ))
     .fetch_one(catalog.pool())
     .await?;
     get_u64_or_null(&row, "next")

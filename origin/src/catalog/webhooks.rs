@@ -141,17 +141,14 @@ pub async fn update(tx: &mut Tx, webhook: &Webhook) -> Result<(), CatalogError> 
     Ok(())
 }
 
-/// Ends sending to a webhook that does not want to be sent to.
+/// Ends sending to a webhook that does not want to be sent to, unless it has another address than `url` by now.
 ///
 /// # Errors
 /// When the catalogue fails.
-pub async fn disable(tx: &mut Tx, id: &str, why: &str, now_ms: u64) -> Result<(), CatalogError> {
-    sqlx::query("UPDATE webhooks SET enabled = 0, disabled_why = $1, updated_at = $2 WHERE id = $3")
-        .bind(why)
-        .bind(to_db(now_ms))
-        .bind(id)
-        .execute(tx.connection())
-        .await?;
+pub async fn disable(tx: &mut Tx, id: &str, url: &str, why: &str, now_ms: u64) -> Result<(), CatalogError> {
+    let statement =
+        "UPDATE webhooks SET enabled = 0, disabled_why = $1, updated_at = $2 WHERE id = $3 AND url = $4";
+    sqlx::query(statement).bind(why).bind(to_db(now_ms)).bind(id).bind(url).execute(tx.connection()).await?;
     Ok(())
 }
 

@@ -72,6 +72,8 @@ impl Hub {
         account: &AccountId,
         all: bool,
     ) -> Result<Result<Subscription, TooMany>, CatalogError> {
+        // Who comes from another origin may have seen more than this one has read.
+        read_on(app).await?;
         // Read before it is needed: nothing waits under the lock.
         let (head, _) = events::bounds(&app.catalog).await?;
         let mut inner = app.hub.lock();

@@ -93,12 +93,15 @@ async fn change_password(
     let hash = accounts::password_hash(&app.catalog, &caller.id).await?;
     // A longer one than can be set is hashed no further than log-in would.
     if check_password("current_password", &change.current_password).is_err()
-        || !fits(&app, caller.id.as_str(), caller.address, change.current_password, hash).await?
+        || !fits(&app, caller.id.as_str(), caller.address, change.current_password, hash.clone()).await?
     {
         return Err(Code::WrongPassword.into());
     }
     let password_hash = app.passwords.hash(change.new_password).await?;
     let mut tx = app.catalog.begin().await?;
+    if !accounts::still_has_password(&mut tx, &caller.id, &hash.unwrap_or_default()).await? {
+        return Err(Code::WrongPassword.into());
+    }
     accounts::set_password(&mut tx, &caller.id, &password_hash).await?;
     resets::delete_all(&mut tx, &caller.id).await?;
     let ended = sessions::delete_all(&mut tx, &caller.id, caller.session()).await?;

@@ -68,8 +68,8 @@ async fn create(
     // Without this, another site could log a visitor in as someone else.
     auth::check_same_site(&app, &parts)?;
     let address = auth::client_address(&app, &parts);
-    let account = log_in(&app, address, create).await?;
-    let cookie = begin(&app, &parts.headers, address, &account).await?;
+    let (account, password_hash) = log_in(&app, address, create).await?;
+    let cookie = begin(&app, &parts.headers, address, &account, &password_hash).await?;
     let created = Created { id: account.id, username: account.username, role: account.role };
     Ok((StatusCode::CREATED, [(SET_COOKIE, cookie)], axum::Json(created)).into_response())
 }
@@ -80,6 +80,7 @@ async fn begin(
     fields: &HeaderMap,
     address: IpAddr,
     account: &Account,
+    password_hash: &str,
 ) -> Result<HeaderValue, ApiError> {
     let cookie_value = secret::new_session_id(&app.entropy);
     let now_ms = app.clock.unix_ms();
@@ -94,6 +95,9 @@ async fn begin(
         user_agent: user_agent(fields),
     };
     let mut tx = app.catalog.begin().await?;
+    if !accounts::still_has_password(&mut tx, &account.id, password_hash).await? {
+        return Err(Code::InvalidCredentials.into());
+    }
     if let Some(hash) = auth::session_hash(fields) {
         sessions::delete_by_hash(&mut tx, &hash).await?;
     }
@@ -203,7 +207,7 @@ async fn log_out(State(app): State<Arc<App>>, parts: Parts) -> Result<Response, 
 ///
 /// An unknown login takes the same path as a wrong password, through one run of argon2, and gets the same answer; that
 /// an account is disabled is told only to who has its password.
-async fn log_in(app: &App, address: IpAddr, create: Create) -> Result<Account, ApiError> {
+async fn log_in(app: &App, address: IpAddr, create: Create) -> Result<(Account, String), ApiError> {
     let outcome = |outcome: &str| app.metrics.logins.with_label_values(&[outcome]).inc();
     if create.password.len() > limits::PASSWORD_MAX_BYTES || create.login.len() > limits::EMAIL_BYTES {
         outcome("refused");
@@ -215,13 +219,13 @@ async fn log_in(app: &App, address: IpAddr, create: Create) -> Result<Account, A
     } else {
         accounts::find_by_login(&app.catalog, &create.login).await?
     };
-    let (account, hash) = found.unzip();
-    let counted_by = account.as_ref().map_or(create.login.as_str(), |account| account.id.as_str());
+    let counted_by = found.as_ref().map_or(create.login.as_str(), |(account, _)| account.id.as_str());
+    let hash = found.as_ref().map(|(_, hash)| hash.clone());
     let fits = fits(app, counted_by, address, create.password, hash).await?;
-    match account {
-        Some(account) if fits && !account.disabled => {
+    match found {
+        Some((account, hash)) if fits && !account.disabled => {
             outcome("succeeded");
-            Ok(account)
+            Ok((account, hash))
         }
         Some(_) if fits => {
             outcome("disabled");

@@ -4,7 +4,7 @@ use tidegate_wire::Code;
 use tidegate_wire::job::Failure;
 
 use super::report::note_playable;
-use super::{JobError, sweep};
+use super::{JobError, sweep, tell};
 use crate::app::App;
 use crate::catalog::jobs::{self, Ended, Job, JobState};
 use crate::catalog::{queue, revisions};
@@ -24,6 +24,7 @@ pub async fn cancel(app: &App, job: &Job) -> Result<(), JobError> {
     let mut tx = app.catalog.begin().await?;
     let mut revision = revisions::get_locked(&mut tx, job.revision).await?.ok_or(Code::JobNotFound)?;
     let job = jobs::get_in(&mut tx, job.id).await?.ok_or(Code::JobNotFound)?;
+    let before = tell::before(&revision);
     let error = (failure.code.as_str(), failure.message.as_str());
     let became = if job.state == JobState::Running {
         sweep::fail(app, &mut tx, &mut revision, &job, &failure, Ended::Cancelled).await?
@@ -33,6 +34,7 @@ pub async fn cancel(app: &App, job: &Job) -> Result<(), JobError> {
     } else {
         return Err(Code::JobEnded.into());
     };
+    tell::changes(app, &mut tx, &revision, before).await?;
     tx.commit().await?;
     if became {
         note_playable(app, &revision);

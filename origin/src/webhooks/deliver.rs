@@ -185,7 +185,7 @@ async fn record(
     let mut tx = app.catalog.begin().await?;
     if deliveries::end(&mut tx, due, number, outcome, now_ms).await? {
         if is_gone {
-            webhooks::disable(&mut tx, &due.webhook, "gone", now_ms).await?;
+            webhooks::disable(&mut tx, &due.webhook, &due.url, "gone", now_ms).await?;
             tracing::warn!(webhook.id = %due.webhook, "webhook.gone: nothing more is sent to it");
         }
         tx.commit().await?;

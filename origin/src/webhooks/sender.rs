@@ -78,10 +78,16 @@ impl Resolve for PublicOnly {
     fn resolve(&self, name: Name) -> Resolving {
         let allow_private = self.allow_private;
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            // One answer for what is not there and for what is inside: the difference would tell strangers which is which.
+            let nothing = "the name stands for no address of the public internet";
+            let found = match tokio::net::lookup_host((name.as_str(), 0)).await {
+                Ok(found) => found,
+                Err(error) if allow_private => return Err(error.into()),
+                Err(_) => return Err(nothing.into()),
+            };
             let allowed: Vec<SocketAddr> = found.filter(|at| allow_private || is_public(at.ip())).collect();
             if allowed.is_empty() {
-                return Err("the name stands for no address of the public internet".into());
+                return Err(nothing.into());
             }
             let addresses: Addrs = Box::new(allowed.into_iter());
             Ok(addresses)
