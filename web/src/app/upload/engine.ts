@@ -124,10 +124,15 @@ addEventListener("online", () => hurry());
 setInterval(watch, WATCH_MS);
 
 /** Adds files and begins, or goes on with what was begun of them; returns what kept any of them out. */
-export function add(chosen: Chosen[], draft: Draft, begun?: Begun): string[] {
+export async function add(chosen: Chosen[], draft: Draft, begun?: Begun): Promise<string[]> {
   const refused: string[] = [];
   for (const { file, folder, handle } of chosen) {
     const from = begun ?? earlier(file);
+    const free = from === undefined ? undefined : await hold(from.id);
+    if (from !== undefined && free === undefined) {
+      refused.push(`${file.name}: is being uploaded in another tab.`);
+      continue;
+    }
     try {
       const key = uppy.addFile({
         name: file.name,
@@ -140,9 +145,11 @@ export function add(chosen: Chosen[], draft: Draft, begun?: Begun): string[] {
       items.update((all) => [...all, item(key, file, folder, from?.draft ?? draft, from?.said ?? WHOLE)]);
       if (from !== undefined) {
         uppy.setFileState(key, { tus: { uploadUrl: new URL(`/files/${from.id}`, location.href).href } } as Partial<File_>);
-        change(key, { id: from.id });
+        if (free !== undefined) locks.set(key, free);
+        settle(key, from.id);
       }
     } catch (error) {
+      free?.();
       refused.push(`${file.name}: ${error instanceof Error && /duplicate/i.test(error.message) ? "is in the list already." : inWords(error)}`);
     }
   }
@@ -237,16 +244,32 @@ async function learn(id: string): Promise<void> {
 function note(file: File_): void {
   const url = (uppy.getFile(file.id) as File_ & { tus?: { uploadUrl?: string } }).tus?.uploadUrl;
   const id = idOf(url);
-  const item = find(file.id);
-  if (id === undefined || item === undefined || locks.has(file.id)) return;
+  if (id === undefined || find(file.id) === undefined || locks.has(file.id)) return;
   locks.set(file.id, () => {});
-  change(file.id, { id });
-  keep({ ...item, id });
-  const handle = handles.get(file.id);
+  settle(file.id, id);
+  void hold(id).then((free) => {
+    // It may be through by now.
+    if (free !== undefined && locks.has(file.id)) locks.set(file.id, free);
+    else free?.();
+  });
+}
+
+function settle(key: string, id: string): void {
+  change(key, { id });
+  const item = find(key);
+  if (item !== undefined) keep(item);
+  const handle = handles.get(key);
   if (handle !== undefined) void memory.keepHandle(id, handle);
-  // Says to other tabs that this upload is in good hands.
-  const hold = () => new Promise<void>((done) => locks.set(file.id, done));
-  navigator.locks?.request(`tidegate-upload-${id}`, { ifAvailable: true }, (lock) => (lock === null ? undefined : hold())).catch(() => {});
+}
+
+/** Says to other tabs that this upload is in good hands; returns what lets go of it, or nothing where one of them has it. */
+function hold(id: string): Promise<(() => void) | undefined> {
+  return new Promise((resolve) => {
+    const has = (lock: Lock | null) => (lock === null ? resolve(undefined) : new Promise<void>((done) => resolve(done)));
+    // A browser without locks knows nothing of other tabs.
+    if (navigator.locks === undefined) resolve(() => {});
+    else navigator.locks.request(`tidegate-upload-${id}`, { ifAvailable: true }, has).catch(() => resolve(() => {}));
+  });
 }
 
 function keep({ key, id, name, size, draft, said }: Item): void {

@@ -84,7 +84,7 @@ async function take(upload: Upload, chosen: Chosen): Promise<string | undefined>
   // What was begun elsewhere was described there.
   const said = known === undefined ? [] : (known.said ?? WHOLE);
   const { add } = await engine();
-  return add([chosen], draft, { id: upload.id, draft, said })[0];
+  return (await add([chosen], draft, { id: upload.id, draft, said }))[0];
 }
 
 /** Chooses the files of several uploads in one go. */
