@@ -4,7 +4,7 @@
 import Uppy, { type UppyFile } from "@uppy/core";
 import Tus from "@uppy/tus";
 
-import { get, inWords, patch } from "../api/client";
+import { Refusal, get, inWords, patch } from "../api/client";
 import { sentences } from "../api/words";
 import type { Asset, AssetChange } from "../api/types";
 import { onEvent } from "../live/stream";
@@ -95,7 +95,7 @@ uppy.on("upload-success", (file, answer) => {
   change(file.id, ({ size }) => ({ stage: "done", sent: size, id, error: undefined, rate: 0 }));
   release(file.id);
   if (id === undefined) return;
-  void save(file.id).then(() => memory.forget(id));
+  void save(file.id);
   void learn(id);
   void refresh();
 });
@@ -217,13 +217,17 @@ export function edit(key: string, by: Partial<Draft>): void {
 async function save(key: string): Promise<void> {
   const it = find(key);
   if (it?.id === undefined) return;
-  if (it.said.length === 0) return;
   change(key, { draftState: "saving" });
   try {
-    await patch(`/assets/${it.id}`, said(it));
+    if (it.said.length > 0) await patch(`/assets/${it.id}`, said(it));
+    memory.forget(it.id);
     change(key, ({ draft }) => (draft === it.draft ? { draftState: "saved" } : {}));
   } catch (error) {
     change(key, { draftState: "failed", error: inWords(error) });
+    if (!(error instanceof Refusal) || error.status !== 401) return;
+    await loggedIn();
+    change(key, { error: undefined });
+    await save(key);
   }
 }
 
