@@ -125,7 +125,7 @@ export function LibraryPage(): JSX.Element {
     }
   };
   const deeds = (asset: Asset): Deed[] => {
-    if (query.trashed) return [{ label: "Restore", icon: "again", run: () => void restore([asset], () => gone(new Set([asset.id]))) }];
+    if (query.trashed) return [{ label: "Restore", icon: "again", run: () => void restore([asset], gone) }];
     const isMine = asset.owner === undefined || asset.owner === null || asset.owner.id === account.id;
     const others = (["private", "unlisted", "public"] as const).filter((it) => it !== asset.visibility);
     return [
@@ -296,7 +296,7 @@ function Bulk({ chosen, isTrash, changed, gone, clear, reload }: BulkProps): JSX
       <strong>{plural(chosen.length, "video")} selected</strong>
       <div class="row-of-buttons">
         {isTrash ? (
-          <Button icon="again" busy={isBusy} onClick={() => void run(() => restore(chosen, () => gone(new Set(chosen.map(({ id }) => id)))))}>
+          <Button icon="again" busy={isBusy} onClick={() => void run(() => restore(chosen, gone))}>
             Restore
           </Button>
         ) : (
