@@ -31,11 +31,9 @@ export function useAccount(): Account {
 
 /** Asks who is here. */
 export async function begin(): Promise<void> {
-  onLoggedOut(() => {
-    const now = session.value;
-    if (now.is === "in" && !now.ended) session.set({ ...now, ended: true });
-  });
-  tabs?.addEventListener("message", () => void hear());
+  onLoggedOut(end);
+  // Another tab has logged in or out.
+  tabs?.addEventListener("message", () => void look());
   get<Server>("/server").then(
     (said) => server.set(said),
     () => {},
@@ -45,10 +43,27 @@ export async function begin(): Promise<void> {
 
 async function look(): Promise<void> {
   try {
-    session.set({ is: "in", account: await get<Account>("/account", { quietly: true }), ended: false });
+    here(await get<Account>("/account", { quietly: true }));
   } catch (error) {
-    session.set(error instanceof Refusal && error.status === 401 ? { is: "out" } : { is: "unknown", error });
+    const isOut = error instanceof Refusal && error.status === 401;
+    // A page that somebody is at stays as it is, and so do the uploads in it.
+    if (session.value.is !== "in") session.set(isOut ? { is: "out" } : { is: "unknown", error });
+    else if (isOut) end();
   }
+}
+
+function here(account: Account): void {
+  const now = session.value;
+  if (now.is !== "in" || now.account.id === account.id) return session.set({ is: "in", account, ended: false });
+  // What stands on the page is someone else's, and what waits in it must not go on in this one's name.
+  end();
+  location.reload();
+}
+
+/** The session has ended, but the page is kept. */
+function end(): void {
+  const now = session.value;
+  if (now.is === "in" && !now.ended) session.set({ ...now, ended: true });
 }
 
 /** Asks again, for instance after an upload has taken some of the quota. */
@@ -56,24 +71,10 @@ export async function refresh(): Promise<void> {
   if (session.value.is === "in") await look();
 }
 
-/** Another tab has logged in or out. */
-async function hear(): Promise<void> {
-  const before = session.value;
-  await look();
-  const after = session.value;
-  const was = before.is === "in" ? before.account.id : undefined;
-  const is = after.is === "in" ? after.account.id : undefined;
-  // What stands on the page is someone else's.
-  if (was !== undefined && was !== is) location.reload();
-}
-
 export async function logIn(login: string, password: string): Promise<void> {
-  const was = session.value;
   await post("/sessions", { login, password }, { quietly: true });
   await look();
   tabs?.postMessage("in");
-  const now = session.value;
-  if (was.is === "in" && now.is === "in" && was.account.id !== now.account.id) location.reload();
 }
 
 export async function signUp(username: string, email: string, password: string): Promise<void> {

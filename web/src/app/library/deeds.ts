@@ -19,10 +19,10 @@ export async function discard(assets: Asset[], gone: (ids: Set<string>) => void,
   say(`Moved ${what} to the trash.`, { label: "Undo", run: () => void restore(done, back) });
 }
 
-export async function restore(assets: Asset[], back: () => void): Promise<void> {
+export async function restore(assets: Asset[], back: (ids: Set<string>) => void): Promise<void> {
   const done = await each(assets, (asset) => post(`/assets/${asset.id}/restore`));
   if (done.length > 0) {
-    back();
+    back(new Set(done.map(({ id }) => id)));
     const [only] = done;
     say(done.length === 1 && only !== undefined ? `“${short(titleOf(only))}” is back.` : `${plural(done.length, "video")} are back.`);
   }

@@ -43,6 +43,8 @@ export class AssetList {
   #wanted = 0;
   #abort = new AbortController();
   #isRunning = false;
+  /** Counts how often the rows were replaced. */
+  #generation = 0;
   #changed = new Set<string>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -74,7 +76,10 @@ export class AssetList {
     try {
       while (this.#cursor !== null && (this.view.value.isNew || this.view.value.assets.length < this.#wanted)) {
         this.#put({ isLoading: true });
+        const generation = this.#generation;
         const answer = await this.#ask(this.#cursor, PAGE);
+        // It goes on from rows that are no longer there.
+        if (generation !== this.#generation) continue;
         this.#cursor = answer.next_cursor ?? null;
         const has = new Set(this.view.value.assets.map(({ id }) => id));
         const assets = [...this.view.value.assets, ...answer.assets.filter(({ id }) => !has.has(id))];
@@ -95,6 +100,7 @@ export class AssetList {
       const { assets } = this.view.value;
       const isAll = (answer.next_cursor ?? null) === null;
       if (isAll || assets.length <= answer.assets.length) {
+        this.#generation += 1;
         this.#cursor = answer.next_cursor ?? null;
         this.#put({ assets: answer.assets, total: this.#total(answer, answer.assets.length), isNew: false, error: undefined });
         return;

@@ -91,6 +91,15 @@ export function LibraryPage(): JSX.Element {
     else next.delete(asset.id);
     setChosen(next);
   };
+  // As the list has them, which may be newer than when they were chosen.
+  const now = (): Asset[] => {
+    const listed = new Map(view.assets.map((asset) => [asset.id, asset]));
+    return [...chosen.values()].map((asset) => listed.get(asset.id) ?? asset);
+  };
+  const changed = (asset: Asset) => {
+    list.patch(asset.id, asset);
+    setChosen((before) => (before.has(asset.id) ? new Map(before).set(asset.id, asset) : before));
+  };
   const gone = (ids: Set<string>) => {
     list.drop(ids);
     setChosen((before) => new Map([...before].filter(([id]) => !ids.has(id))));
@@ -116,7 +125,7 @@ export function LibraryPage(): JSX.Element {
     }
   };
   const deeds = (asset: Asset): Deed[] => {
-    if (query.trashed) return [{ label: "Restore", icon: "again", run: () => void restore([asset], () => gone(new Set([asset.id]))) }];
+    if (query.trashed) return [{ label: "Restore", icon: "again", run: () => void restore([asset], gone) }];
     const isMine = asset.owner === undefined || asset.owner === null || asset.owner.id === account.id;
     const others = (["private", "unlisted", "public"] as const).filter((it) => it !== asset.visibility);
     return [
@@ -169,7 +178,7 @@ export function LibraryPage(): JSX.Element {
       <Filters query={query} />
       {!query.trashed && !query.all && !isFiltered && <UploadsAtWork />}
       {chosen.size > 0 ? (
-        <Bulk chosen={[...chosen.values()]} isTrash={query.trashed} list={list} gone={gone} clear={() => setChosen(new Map())} reload={reload} />
+        <Bulk chosen={now()} isTrash={query.trashed} changed={changed} gone={gone} clear={() => setChosen(new Map())} reload={reload} />
       ) : null}
       {view.error !== undefined && <Trouble error={view.error} again={() => list.again()} />}
       {!view.isNew && view.total > 0 && (
@@ -263,13 +272,13 @@ function Filters({ query }: { query: Query }): JSX.Element {
 interface BulkProps {
   chosen: Asset[];
   isTrash: boolean;
-  list: AssetList;
+  changed: (asset: Asset) => void;
   gone: (ids: Set<string>) => void;
   clear: () => void;
   reload: () => void;
 }
 
-function Bulk({ chosen, isTrash, list, gone, clear, reload }: BulkProps): JSX.Element {
+function Bulk({ chosen, isTrash, changed, gone, clear, reload }: BulkProps): JSX.Element {
   const [isTagging, setTagging] = useState(false);
   const [isBusy, setBusy] = useState(false);
   const run = async (deed: () => Promise<unknown>) => {
@@ -277,7 +286,6 @@ function Bulk({ chosen, isTrash, list, gone, clear, reload }: BulkProps): JSX.El
     await deed();
     setBusy(false);
   };
-  const changed = (asset: Asset) => list.patch(asset.id, asset);
   const show = async (visibility: Visibility) => {
     const done = await changeEach(chosen, () => ({ visibility }), changed);
     if (done > 0) say(`${plural(done, "video")} changed to ${visibility}.`);
@@ -288,7 +296,7 @@ function Bulk({ chosen, isTrash, list, gone, clear, reload }: BulkProps): JSX.El
       <strong>{plural(chosen.length, "video")} selected</strong>
       <div class="row-of-buttons">
         {isTrash ? (
-          <Button icon="again" busy={isBusy} onClick={() => void run(() => restore(chosen, () => gone(new Set(chosen.map(({ id }) => id)))))}>
+          <Button icon="again" busy={isBusy} onClick={() => void run(() => restore(chosen, gone))}>
             Restore
           </Button>
         ) : (
@@ -322,7 +330,7 @@ function AddTags({ chosen, changed, end }: { chosen: Asset[]; changed: (asset: A
   const [isBusy, setBusy] = useState(false);
   const save = async () => {
     setBusy(true);
-    const done = await changeEach(chosen, (asset) => ({ tags: [...new Set([...(asset.tags ?? []), ...tags])] }), changed);
+    const done = await changeEach(chosen, (asset) => ({ tags: together(asset.tags ?? [], tags) }), changed);
     if (done > 0) say(`${plural(done, "video")} tagged.`);
     end();
   };
@@ -338,6 +346,13 @@ function AddTags({ chosen, changed, end }: { chosen: Asset[]; changed: (asset: A
       </footer>
     </Dialog>
   );
+}
+
+/** One tag each, however its letters are written; the first way stays. */
+function together(before: string[], more: string[]): string[] {
+  const all = new Map<string, string>();
+  for (const tag of [...before, ...more]) if (!all.has(tag.toLowerCase())) all.set(tag.toLowerCase(), tag);
+  return [...all.values()];
 }
 
 function Nothing({ isFiltered, isTrash, mayUpload }: { isFiltered: boolean; isTrash: boolean; mayUpload: boolean }): JSX.Element {

@@ -4,13 +4,13 @@
 import Uppy, { type UppyFile } from "@uppy/core";
 import Tus from "@uppy/tus";
 
-import { get, inWords, patch } from "../api/client";
+import { Refusal, get, inWords, patch } from "../api/client";
 import { sentences } from "../api/words";
-import type { Asset } from "../api/types";
+import type { Asset, AssetChange } from "../api/types";
 import { onEvent } from "../live/stream";
 import { loggedIn, refresh, session } from "../session";
 import type { Chosen } from "./chosen";
-import { type Draft, type Item, change, find, items } from "./items";
+import { type Draft, type Item, type Said, WHOLE, change, find, items } from "./items";
 import * as memory from "./memory";
 
 type Meta = Record<string, string>;
@@ -31,6 +31,13 @@ const SMOOTH_S = 4;
 /** The longest pause that is taken from an answer. */
 const LONGEST_WAIT_S = 60;
 const SAVE_AFTER_MS = 600;
+
+/** An upload that was begun before. */
+interface Begun {
+  id: string;
+  draft: Draft;
+  said: Said;
+}
 
 /** An answer that says "later". */
 class Later extends Error {}
@@ -88,7 +95,7 @@ uppy.on("upload-success", (file, answer) => {
   change(file.id, ({ size }) => ({ stage: "done", sent: size, id, error: undefined, rate: 0 }));
   release(file.id);
   if (id === undefined) return;
-  void save(file.id).then(() => memory.forget(id));
+  void save(file.id);
   void learn(id);
   void refresh();
 });
@@ -117,10 +124,15 @@ addEventListener("online", () => hurry());
 setInterval(watch, WATCH_MS);
 
 /** Adds files and begins, or goes on with what was begun of them; returns what kept any of them out. */
-export function add(chosen: Chosen[], draft: Draft, begun?: { id: string; draft: Draft }): string[] {
+export async function add(chosen: Chosen[], draft: Draft, begun?: Begun): Promise<string[]> {
   const refused: string[] = [];
   for (const { file, folder, handle } of chosen) {
     const from = begun ?? earlier(file);
+    const free = from === undefined ? undefined : await hold(from.id);
+    if (from !== undefined && free === undefined) {
+      refused.push(`${file.name}: is being uploaded in another tab.`);
+      continue;
+    }
     try {
       const key = uppy.addFile({
         name: file.name,
@@ -130,12 +142,14 @@ export function add(chosen: Chosen[], draft: Draft, begun?: { id: string; draft:
         meta: metadata(file, from?.draft ?? draft, folder),
       });
       if (handle !== undefined) handles.set(key, handle);
-      items.update((all) => [...all, item(key, file, folder, from?.draft ?? draft)]);
+      items.update((all) => [...all, item(key, file, folder, from?.draft ?? draft, from?.said ?? WHOLE)]);
       if (from !== undefined) {
         uppy.setFileState(key, { tus: { uploadUrl: new URL(`/files/${from.id}`, location.href).href } } as Partial<File_>);
-        change(key, { id: from.id });
+        if (free !== undefined) locks.set(key, free);
+        settle(key, from.id);
       }
     } catch (error) {
+      free?.();
       refused.push(`${file.name}: ${error instanceof Error && /duplicate/i.test(error.message) ? "is in the list already." : inWords(error)}`);
     }
   }
@@ -143,9 +157,9 @@ export function add(chosen: Chosen[], draft: Draft, begun?: { id: string; draft:
 }
 
 /** What this browser has begun of the same file and is not at. */
-function earlier(file: File): { id: string; draft: Draft } | undefined {
+function earlier(file: File): Begun | undefined {
   const found = memory.begun(file).find(([id]) => !items.value.some((item) => item.id === id));
-  return found === undefined ? undefined : { id: found[0], draft: found[1].draft };
+  return found === undefined ? undefined : { id: found[0], draft: found[1].draft, said: found[1].said ?? WHOLE };
 }
 
 export function pauseOrGoOn(key: string): void {
@@ -188,7 +202,8 @@ export async function discard(id: string): Promise<void> {
 
 /** What is written about a video before it is there is kept, and sent when it is. */
 export function edit(key: string, by: Partial<Draft>): void {
-  change(key, ({ draft, stage }) => ({ draft: { ...draft, ...by }, draftState: stage === "done" ? "saving" : "kept" }));
+  const fresh = Object.keys(by) as Said;
+  change(key, ({ draft, said, stage }) => ({ draft: { ...draft, ...by }, said: [...new Set([...said, ...fresh])], draftState: stage === "done" ? "saving" : "kept" }));
   const item = find(key);
   if (item?.id !== undefined && item.stage !== "done") keep(item);
   if (item?.stage !== "done") return;
@@ -202,14 +217,23 @@ export function edit(key: string, by: Partial<Draft>): void {
 async function save(key: string): Promise<void> {
   const it = find(key);
   if (it?.id === undefined) return;
-  const { title, description, visibility, tags } = it.draft;
   change(key, { draftState: "saving" });
   try {
-    await patch(`/assets/${it.id}`, { title: title.trim() === "" ? null : title.trim(), description, visibility, tags });
+    if (it.said.length > 0) await patch(`/assets/${it.id}`, said(it));
+    memory.forget(it.id);
     change(key, ({ draft }) => (draft === it.draft ? { draftState: "saved" } : {}));
   } catch (error) {
     change(key, { draftState: "failed", error: inWords(error) });
+    if (!(error instanceof Refusal) || error.status !== 401) return;
+    await loggedIn();
+    change(key, { error: undefined });
+    await save(key);
   }
+}
+
+function said({ draft, said }: Item): AssetChange {
+  const all: AssetChange = { ...draft, title: draft.title.trim() === "" ? null : draft.title.trim() };
+  return Object.fromEntries(said.map((part) => [part, all[part]]));
 }
 
 async function learn(id: string): Promise<void> {
@@ -224,22 +248,38 @@ async function learn(id: string): Promise<void> {
 function note(file: File_): void {
   const url = (uppy.getFile(file.id) as File_ & { tus?: { uploadUrl?: string } }).tus?.uploadUrl;
   const id = idOf(url);
-  const item = find(file.id);
-  if (id === undefined || item === undefined || locks.has(file.id)) return;
+  if (id === undefined || find(file.id) === undefined || locks.has(file.id)) return;
   locks.set(file.id, () => {});
-  change(file.id, { id });
-  keep({ ...item, id });
-  const handle = handles.get(file.id);
-  if (handle !== undefined) void memory.keepHandle(id, handle);
-  // Says to other tabs that this upload is in good hands.
-  const hold = () => new Promise<void>((done) => locks.set(file.id, done));
-  navigator.locks?.request(`tidegate-upload-${id}`, { ifAvailable: true }, (lock) => (lock === null ? undefined : hold())).catch(() => {});
+  settle(file.id, id);
+  void hold(id).then((free) => {
+    // It may be through by now.
+    if (free !== undefined && locks.has(file.id)) locks.set(file.id, free);
+    else free?.();
+  });
 }
 
-function keep({ key, id, name, size, draft }: Item): void {
+function settle(key: string, id: string): void {
+  change(key, { id });
+  const item = find(key);
+  if (item !== undefined) keep(item);
+  const handle = handles.get(key);
+  if (handle !== undefined) void memory.keepHandle(id, handle);
+}
+
+/** Says to other tabs that this upload is in good hands; returns what lets go of it, or nothing where one of them has it. */
+function hold(id: string): Promise<(() => void) | undefined> {
+  return new Promise((resolve) => {
+    const has = (lock: Lock | null) => (lock === null ? resolve(undefined) : new Promise<void>((done) => resolve(done)));
+    // A browser without locks knows nothing of other tabs.
+    if (navigator.locks === undefined) resolve(() => {});
+    else navigator.locks.request(`tidegate-upload-${id}`, { ifAvailable: true }, has).catch(() => resolve(() => {}));
+  });
+}
+
+function keep({ key, id, name, size, draft, said }: Item): void {
   const { data, type } = uppy.getFile(key) ?? {};
   if (id === undefined || !(data instanceof File)) return;
-  memory.remember(id, { name, size, modified: data.lastModified, type: type ?? "", draft });
+  memory.remember(id, { name, size, modified: data.lastModified, type: type ?? "", draft, said });
 }
 
 function release(key: string): void {
@@ -311,7 +351,7 @@ function measure(key: string, sent: number): number {
   return before.rate;
 }
 
-function item(key: string, file: File, folder: string, draft: Draft): Item {
+function item(key: string, file: File, folder: string, draft: Draft, said: Said): Item {
   return {
     key,
     id: undefined,
@@ -323,6 +363,7 @@ function item(key: string, file: File, folder: string, draft: Draft): Item {
     rate: 0,
     error: undefined,
     draft: { ...draft },
+    said,
     draftState: "kept",
     asset: undefined,
   };

@@ -11,6 +11,11 @@ export interface Draft {
   tags: string[];
 }
 
+/** What of a draft was said in this browser. The rest stays as the server has it. */
+export type Said = (keyof Draft)[];
+
+export const WHOLE: Said = ["title", "description", "visibility", "tags"];
+
 export type Stage =
   | "waiting"
   | "uploading"
@@ -36,6 +41,7 @@ export interface Item {
   rate: number;
   error: string | undefined;
   draft: Draft;
+  said: Said;
   draftState: "kept" | "saving" | "saved" | "failed";
   asset: { state: AssetState; progress: number | null | undefined; error: string | undefined } | undefined;
 }

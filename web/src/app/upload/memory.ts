@@ -1,7 +1,7 @@
 // What this browser remembers of uploads that are not through, so that they go on after a reload or another day: which
 // file it was, what was written about it, and, where the browser can give it, a handle to open the file again with.
 
-import type { Draft } from "./items";
+import type { Draft, Said } from "./items";
 
 export interface Remembered {
   name: string;
@@ -9,6 +9,8 @@ export interface Remembered {
   modified: number;
   type: string;
   draft: Draft;
+  /** All of it where this is missing. */
+  said?: Said;
 }
 
 type All = Record<string, Remembered>;

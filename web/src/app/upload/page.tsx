@@ -50,7 +50,7 @@ export function UploadPage(): JSX.Element {
       }
     }
     setOdd(evenOdd ? [] : fit.filter(({ file }) => !looksPlayable(file)));
-    setRefused([...no, ...add(evenOdd ? fit : fit.filter(({ file }) => looksPlayable(file)), draft())]);
+    setRefused([...no, ...(await add(evenOdd ? fit : fit.filter(({ file }) => looksPlayable(file)), draft()))]);
   };
 
   const done = all.filter(({ stage }) => stage === "done");

@@ -12,7 +12,7 @@ import { Button, Card, Note, Progress, Theirs, Time } from "../ui/basics";
 import { confirm } from "../ui/dialog";
 import { complain } from "../ui/toast";
 import { type Chosen, fromInput } from "./chosen";
-import { items } from "./items";
+import { WHOLE, items } from "./items";
 import * as memory from "./memory";
 import { engine } from "./page";
 
@@ -81,8 +81,10 @@ async function take(upload: Upload, chosen: Chosen): Promise<string | undefined>
     return `${name} was changed since the upload began. Discard the upload and begin it again.`;
   }
   const draft = known?.draft ?? { title: "", description: "", visibility: "private" as const, tags: [] };
+  // What was begun elsewhere was described there.
+  const said = known === undefined ? [] : (known.said ?? WHOLE);
   const { add } = await engine();
-  return add([chosen], draft, { id: upload.id, draft })[0];
+  return (await add([chosen], draft, { id: upload.id, draft, said }))[0];
 }
 
 /** Chooses the files of several uploads in one go. */
