@@ -32,8 +32,11 @@ export function useAccount(): Account {
 /** Asks who is here. */
 export async function begin(): Promise<void> {
   onLoggedOut(end);
-  // Another tab has logged in or out.
-  tabs?.addEventListener("message", () => void look());
+  // Another tab has logged in, or out: whoever leaves leaves everywhere.
+  tabs?.addEventListener("message", ({ data }) => {
+    if (data !== "out") void look();
+    else if (session.value.is === "in") location.assign("/login");
+  });
   get<Server>("/server").then(
     (said) => server.set(said),
     () => {},
