@@ -15,6 +15,8 @@ pub mod server;
 
 pub mod http;
 
+mod html;
+
 pub mod access;
 pub mod audit;
 pub mod rates;

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::request::Parts;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tidegate_wire::{Code, Problem};
 use utoipa::{IntoParams, ToSchema};
@@ -19,7 +19,7 @@ use self::checks::check_username;
 pub(super) use self::checks::{check_email, check_password};
 use super::auth::{Authenticated, MaybeAuthenticated, client_address};
 use super::error::ApiError;
-use super::extract::{Json, Params, Segment};
+use super::extract::{Json, Params, Segment, given};
 use super::no_store;
 use super::page::{IdText, Page};
 use super::timestamp::Timestamp;
@@ -200,11 +200,6 @@ struct Change {
     #[schema(value_type = Option<u64>)]
     quota_bytes: Option<Option<u64>>,
     disabled: Option<bool>,
-}
-
-/// Tells a member that is `null` from one that is not there.
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<u64>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
 }
 
 /// Sets an account's role and quota, or disables it; for administrators. Whoever is disabled is locked out at once.

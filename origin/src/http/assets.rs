@@ -10,7 +10,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tidegate_wire::purge::PurgeTargets;
 use tidegate_wire::{AssetId, Code, Digest};
@@ -20,7 +20,7 @@ use utoipa_axum::routes;
 
 use super::auth::{Authenticated, Caller};
 use super::error::ApiError;
-use super::extract::{AssetPath, Json};
+use super::extract::{AssetPath, Json, given};
 use super::playback::{self, Played};
 use super::timestamp::Timestamp;
 use super::{check_name, no_store};
@@ -204,11 +204,6 @@ struct Change {
     #[schema(value_type = Option<Object>)]
     metadata: Option<Map<String, Value>>,
     visibility: Option<Visibility>,
-}
-
-/// A member that may be null is something else than one that is not there.
-fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(value: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(value).map(Some)
 }
 
 impl Change {

@@ -13,9 +13,10 @@ use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 
 use super::edges::is_alive;
 use super::error::ApiError;
-use super::web::{self, escape};
+use super::web;
 use crate::app::App;
 use crate::catalog::edges;
+use crate::html::escape;
 use crate::limits;
 
 /// The addresses of the pages. What is in the place of a parameter is the script's business.

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crate::html::escape;
 use crate::limits;
 
 /// A message before it has a recipient.
@@ -31,21 +32,6 @@ fn line(text: &str, chars: usize) -> String {
     let seen: String = text.chars().map(|c| if unseen(c) { ' ' } else { c }).collect();
     let words: Vec<&str> = seen.split_whitespace().collect();
     words.join(" ").chars().take(chars).collect()
-}
-
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 /// Paragraphs and a link, in both forms.

@@ -6,8 +6,9 @@ use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 
 use super::View;
 use super::state::State;
+use crate::html::escape;
 use crate::http::error::ApiError;
-use crate::http::web::{self, escape};
+use crate::http::web;
 
 /// What a browser without scripts knows HLS by.
 const HLS: &str = "application/vnd.apple.mpegurl";
